@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Countersign: agents propose, humans countersign.
+#
+#   make              build the programs into build/release/bin
+#   make demo         install dependencies, build, and run an agent on a clone of this repository
+#   make check        install dependencies, build, and run every test
+#   make deps         install the Debian packages named in DEPS (says what it does; sudo if not root)
+#   make install      install into $(DESTDIR)$(PREFIX); make uninstall takes it away again
+#   make lint         clang-tidy and cppcheck       make format    clang-format in place
+#   make check-layers includes point downwards only (lib/LAYERS)
+#   make fuzz bench   the long runs; make check holds a short one of each
+#
+# VARIANT=release|asan|cov|fuzz chooses the build tree, V=1 shows the commands, WERROR=1 stops at
+# warnings. CFLAGS and LDFLAGS are yours; what the project needs is in CS_CFLAGS and CS_LDFLAGS.
+
+VARIANT ?= release
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/countersign
+BUILD := build/$(VARIANT)
+
+# Debian packages: compiler and headers, then what the tests use.
+DEPS := gcc make pkg-config libc6-dev git libgit2-dev libseccomp-dev libcjson-dev libssl-dev \
+	linux-libc-dev
+TEST_DEPS := check bubblewrap strace gdb python3 nodejs npm jq openssl openssh-client libasan8 libubsan1 libtsan2 \
+	util-linux bsdextrautils procps iproute2 attr file curl autoconf automake perl tmux man-db socat ripgrep
+LINT_DEPS := clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck
+
+CC ?= gcc
+CFLAGS ?= -O2 -g
+# The only git that is ever started: an absolute path, never one found on the caller's PATH.
+CS_GIT ?= /usr/bin/git
+ifeq ($(VARIANT),asan)
+CS_VARIANT := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+ifeq ($(VARIANT),cov)
+CS_VARIANT := --coverage -O0
+endif
+ifeq ($(VARIANT),fuzz)
+CC := clang
+CS_VARIANT := -fsanitize=fuzzer-no-link,address,undefined -fno-omit-frame-pointer
+endif
+
+CS_WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wundef -Wstrict-prototypes \
+	-Wmissing-prototypes -Wwrite-strings -Wimplicit-fallthrough -Wno-missing-field-initializers
+ifeq ($(WERROR),1)
+CS_WARN += -Werror
+endif
+# _FORTIFY_SOURCE needs optimisation and hides errors from the sanitizers.
+ifneq ($(filter release,$(VARIANT)),)
+CS_HARDEN := -fstack-protector-strong -fstack-clash-protection -D_FORTIFY_SOURCE=3 \
+	-ftrivial-auto-var-init=pattern
+endif
+CS_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -fPIE $(CS_WARN) $(CS_HARDEN) $(CS_VARIANT) \
+	-DCS_DATADIR='"$(DATADIR)"' -DCS_GIT='"$(CS_GIT)"' -DCS_VERSION='"$(shell cat VERSION)"'
+CS_LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed $(CS_VARIANT)
+
+# libgit2, libseccomp and libcrypto are linked statically: a program then starts in 1 ms instead
+# of 10 (libgit2's Debian build pulls 17 libraries and parses every CA certificate at start). The
+# stubs in lib/repo/no_network.c keep its network code, ssh and TLS, out of the programs altogether
+# (-u brings them in even where a program uses no more of lib/repo than ids).
+CS_LIBS := -Wl,-u,cs_leave_network_out -Wl,-Bstatic -lgit2 -lmbedcrypto -lhttp_parser -lpcre2-8 -lz -lseccomp -lcrypto \
+	-Wl,-Bdynamic -lcjson -lpthread -ldl
+
+LIB_SRC := $(sort $(wildcard lib/*/*.c))
+CMD_SRC := $(sort $(wildcard cmd/*/*.c))
+PROGRAMS := $(sort $(notdir $(patsubst %/,%,$(dir $(wildcard cmd/*/main.c)))))
+UNIT := $(sort $(basename $(notdir $(wildcard tests/unit/*_test.c))))
+FUZZ := $(sort $(basename $(notdir $(wildcard tests/fuzz/*_fuzz.c))))
+BENCH := $(sort $(basename $(notdir $(wildcard tests/bench/*.c))))
+TOOLS := $(sort probe $(basename $(notdir $(wildcard tests/tools/*.c))))
+MAN1 := $(sort $(wildcard cmd/*/*.1))
+MAN5 := $(sort $(wildcard lib/*/*.5))
+
+OBJ = $(patsubst %.c,$(BUILD)/%.o,$(1))
+LIB := $(BUILD)/libcountersign.a
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+endif
+say = $(if $(Q),@printf '  %-5s %s\n' $(1) $(2))
+
+.PHONY: all programs
+all: programs
+programs: $(PROGRAMS:%=$(BUILD)/bin/%)
+
+$(BUILD)/%.o: %.c Makefile VERSION
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CS_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The assembler includes the profiles; the compiler's dependency files do not say so.
+$(BUILD)/lib/agent/builtin.o: $(wildcard lib/agent/profiles/*)
+
+$(LIB): $(call OBJ,$(LIB_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+define program
+$(BUILD)/bin/$(1): $$(call OBJ,$$(wildcard cmd/$(1)/*.c)) $(LIB)
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $(CS_LIBS)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+# Objects of tests are kept, so that a second make links nothing anew.
+.SECONDARY:
+
+# ---- tests -----------------------------------------------------------------------------------
+
+$(BUILD)/unit/%: $(BUILD)/tests/unit/%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS) -lcheck -lsubunit -lrt -lm
+
+# Probes and tools link nothing of ours.
+$(BUILD)/tools/probe: $(wildcard tests/attack/probe/*.[ch]) Makefile
+	$(call say,CC,tests/attack/probe)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(CS_WARN) -o $@ $(filter %.c,$^)
+$(BUILD)/tools/%: tests/tools/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(CS_WARN) -o $@ $< -lpthread
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $@ $^ $(CS_LIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CS_LIBS)
+
+.PHONY: unit tools fuzzers check check-unit check-layers
+unit: $(UNIT:%=$(BUILD)/unit/%)
+tools: $(TOOLS:%=$(BUILD)/tools/%)
+fuzzers: $(FUZZ:%=$(BUILD)/fuzz/%)
+
+check-unit: unit tools programs
+	$(Q)tests/run-unit $(UNIT:%=$(BUILD)/unit/%)
+
+check: deps-check
+	$(Q)$(MAKE) --no-print-directory check-built
+.PHONY: check-built
+check-built: all unit tools
+	$(Q)tests/run
+
+check-layers:
+	$(Q)tests/check-layers lib/LAYERS
+
+# ---- housekeeping ----------------------------------------------------------------------------
+
+.PHONY: deps deps-check deps-lint demo lint format install uninstall clean fuzz bench
+deps:
+	$(Q)tests/install-deps $(DEPS)
+deps-check:
+	$(Q)tests/install-deps $(DEPS) $(TEST_DEPS)
+deps-lint:
+	$(Q)tests/install-deps $(DEPS) $(LINT_DEPS)
+
+demo:
+	$(Q)tests/install-deps $(DEPS) check curl
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tests/demo/run
+
+ALL_C := $(LIB_SRC) $(CMD_SRC) $(wildcard tests/*/*.c tests/attack/probe/*.c)
+lint: check-layers compile_commands.json
+	$(Q)tests/lint $(LIB_SRC) $(CMD_SRC)
+format:
+	$(Q)clang-format -i $(ALL_C) $(wildcard include/countersign/*.h include/countersign/*/*.h lib/*/*.h cmd/*/*.h)
+
+compile_commands.json: Makefile $(LIB_SRC) $(CMD_SRC)
+	$(Q)printf '[\n' > $@; first=1; for f in $(LIB_SRC) $(CMD_SRC); do \
+		[ $$first ] || printf ',\n' >> $@; first=; \
+		printf '{"directory":"%s","file":"%s","arguments":["cc","-std=gnu11","-D_GNU_SOURCE","-Iinclude","-DCS_DATADIR=\\"x\\"","-DCS_GIT=\\"/usr/bin/git\\"","-DCS_VERSION=\\"0\\"","-c","%s"]}' \
+			"$(CURDIR)" "$$f" "$$f" >> $@; done; printf '\n]\n' >> $@
+
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(DATADIR)/profiles
+	install -m 755 $(PROGRAMS:%=$(BUILD)/bin/%) $(DESTDIR)$(BINDIR)
+	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
+	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5)
+	install -m 644 lib/agent/profiles/* $(DESTDIR)$(DATADIR)/profiles
+uninstall:
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) \
+		$(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
+	rm -rf $(DESTDIR)$(DATADIR)
+
+fuzz:
+	$(Q)$(MAKE) --no-print-directory VARIANT=fuzz fuzzers
+	$(Q)tests/fuzz/run $(FUZZ:%=build/fuzz/fuzz/%)
+bench: all tools $(BENCH:%=$(BUILD)/bench/%)
+	$(Q)tests/bench/run
+	$(Q)tests/bench/trace
+	$(Q)tests/bench/relay
+
+clean:
+	rm -rf build compile_commands.json
+
+-include $(patsubst %.o,%.d,$(call OBJ,$(LIB_SRC) $(CMD_SRC) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c)))

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * safe.directory: a repository of another user is not used unless the operator has said so,
+ * because its configuration decides what git executes.
+ *
+ * The common case costs three lstat calls. Where the owner differs, and for a bare repository that
+ * was found rather than named (safe.bareRepository), git itself is asked, with the operator's own
+ * configuration: it alone knows all of its rules (sudo, wildcards, includes). It is asked before
+ * anything of that repository has been read, and refuses before it reads anything itself.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static bool is_ours(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && st.st_uid == geteuid();
+}
+
+/* A path as a shell takes it: between quotes when it needs them. */
+static char *shell_word(const char *path)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789/._+-";
+	AUTO_BUF struct cs_buf b = CS_BUF_INIT;
+
+	if (path[strspn(path, plain)] == '\0')
+		return cs_strdup(path);
+	cs_buf_addc(&b, '\'');
+	for (; *path; path++) {
+		if (*path == '\'')
+			cs_buf_adds(&b, "'\\''");
+		else
+			cs_buf_addc(&b, *path);
+	}
+	cs_buf_addc(&b, '\'');
+	return cs_buf_take(&b);
+}
+
+int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_err *err)
+{
+	static const char *const args[] = { "rev-parse", "--git-dir", NULL };
+	const char *path = loc->worktree ? loc->worktree : loc->git_dir;
+	AUTO_BUF struct cs_buf errout = CS_BUF_INIT;
+	AUTO_FREE char *word = NULL;
+	int status;
+	int rc;
+
+	if (loc->given)
+		return 0;
+	if (loc->worktree && is_ours(loc->worktree) && is_ours(loc->git_dir) &&
+	    (!loc->gitfile || is_ours(loc->gitfile)))
+		return 0;
+	rc = cs_git_as_user(NULL, &errout, &status, start, NULL, args, err);
+	if (rc < 0)
+		return rc;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return 0;
+	if (strstr(errout.data, "dubious ownership")) {
+		word = shell_word(path);
+		return cs_err_set(err, CS_REFUSED,
+				  "%s is owned by another user; to use it nevertheless, run: "
+				  "git config --global --add safe.directory %s",
+				  path, word);
+	}
+	cs_git_failed(&(struct cs_git_call){ .args = args }, status, &errout, err);
+	if (err)
+		err->code = CS_REFUSED;
+	return CS_REFUSED;
+}

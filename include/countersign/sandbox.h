@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sandbox: a plan first (pure data), a prison second.
+ *
+ *	supervisor	outside; forks
+ *	  setup		unshares all namespaces, maps itself, prepares the network, forks
+ *	    init	pid 1 inside: mounts, pivot_root, drops everything, Landlock, seccomp, forks
+ *	      agent	the command
+ *
+ * lib/sandbox/README-like theories of operation stand at the head of each file.
+ */
+#ifndef COUNTERSIGN_SANDBOX_H
+#define COUNTERSIGN_SANDBOX_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include "countersign/base.h"
+
+/* ---- the plan ---- */
+
+enum cs_mount_kind {
+	CS_MOUNT_DIR = 0,  /* an empty directory */
+	CS_MOUNT_RO,	   /* bind, read-only, recursive */
+	CS_MOUNT_RW,	   /* bind, writable */
+	CS_MOUNT_TMPFS,	   /* private tmpfs; data: size in bytes or NULL */
+	CS_MOUNT_OVERLAY,  /* src: lower directory; upper and work */
+	CS_MOUNT_FILE,	   /* a read-only file with content data */
+	CS_MOUNT_MASK,	   /* cover an existing path with an empty, read-only file or directory */
+	CS_MOUNT_SYMLINK,  /* data: target */
+	CS_MOUNT_DEV,	   /* bind one device node of the host */
+	CS_MOUNT_DEVPTS,
+	CS_MOUNT_PROC,
+};
+
+struct cs_mount {
+	enum cs_mount_kind kind;
+	char *src; /* on the host; NULL where not needed */
+	char *dst; /* absolute, inside */
+	char *data;
+	char *upper, *work;
+	bool optional; /* a missing src is passed over */
+	mode_t mode;   /* of a made directory; 0: 0755 */
+};
+
+struct cs_limit {
+	int resource; /* RLIMIT_* */
+	uint64_t value;
+};
+
+struct cs_plan {
+	uid_t uid; /* the agent's, in and outside */
+	gid_t gid;
+	bool drop;  /* we are root: mount as root, then become uid:gid */
+	char *hostname;
+	struct cs_mount *mounts; /* made in this order */
+	size_t n_mounts, cap_mounts;
+	struct cs_strv argv, env;
+	char *cwd;
+	struct cs_strv path; /* directories of PATH inside, for argv[0] without a slash */
+	struct cs_strv addresses; /* on lo, beside 127.0.0.1 and ::1: "198.18.0.1/15", "10.0.0.5/32" */
+	int tcp4, tcp6, udp4;	  /* sockets to make in the network namespace */
+	struct cs_limit *limits;
+	size_t n_limits, cap_limits;
+	struct cs_strv writable; /* Landlock: paths inside with all rights; the rest read and exec */
+	bool tty;		 /* give the agent a terminal of its own */
+	bool deny_tracing;	 /* [sandbox] debuggers = deny */
+	/* Runs in the agent right before its exec; returns a descriptor to hand out, or -1. */
+	int (*last_step)(void);
+};
+void cs_plan_init(struct cs_plan *plan);
+void cs_plan_release(struct cs_plan *plan);
+/* Strings are copied; NULLs are fine. Returns the new mount for further fields. */
+struct cs_mount *cs_plan_mount(struct cs_plan *plan, enum cs_mount_kind kind, const char *src,
+			       const char *dst, const char *data);
+void cs_plan_limit(struct cs_plan *plan, int resource, uint64_t value);
+/* System directories, a minimal /etc, /dev, /proc, /tmp, /run: the same for every run. */
+void cs_plan_add_system(struct cs_plan *plan, const char *user, const char *home,
+			const char *resolv_conf);
+/* The plan as text for --dry-run, one mount or rule a line. */
+void cs_plan_format(struct cs_buf *out, const struct cs_plan *plan);
+
+/* ---- the prison ---- */
+
+/* What is in force, for the record. */
+struct cs_sandbox_layers {
+	bool user, mount, pid, net, ipc, uts, seccomp, cgroup;
+	int landlock_abi; /* 0: none */
+};
+
+struct cs_sandbox;
+
+/*
+ * Builds the prison and stops right before the agent's exec. A failure names the step and what
+ * helps on this host ("overlay: mount: Invalid argument"); *step gets the step's name (static)
+ * for the caller's fallbacks. Must be called from the thread that lives as long as the run.
+ */
+int cs_sandbox_start(struct cs_sandbox **out, const struct cs_plan *plan, int stdin_fd,
+		     int stdout_fd, int stderr_fd, const char **step,
+		     struct cs_err *err) CS_CHECKED;
+
+/* Descriptors made during the start; each may be taken once (-1 afterwards, and where none). */
+int cs_sandbox_take_tcp4(struct cs_sandbox *s);
+int cs_sandbox_take_tcp6(struct cs_sandbox *s);
+int cs_sandbox_take_udp4(struct cs_sandbox *s);
+int cs_sandbox_take_terminal(struct cs_sandbox *s); /* the master side */
+int cs_sandbox_take_listener(struct cs_sandbox *s); /* what last_step returned */
+
+void cs_sandbox_get_layers(const struct cs_sandbox *s, struct cs_sandbox_layers *out);
+pid_t cs_sandbox_setup_pid(const struct cs_sandbox *s); /* our child; wait for it */
+
+/* Lets the agent exec. */
+int cs_sandbox_go(struct cs_sandbox *s, struct cs_err *err) CS_CHECKED;
+
+enum cs_sandbox_event {
+	CS_SANDBOX_NONE = 0,
+	CS_SANDBOX_EXEC_FAILED, /* value: errno */
+	CS_SANDBOX_STOPPED,	/* the agent stopped (job control); value: signal */
+	CS_SANDBOX_EXITED,	/* value: wait status of the agent */
+	CS_SANDBOX_GONE,	/* nothing lives in the pid namespace any more */
+};
+/* Readable when an event waits; borrowed. */
+int cs_sandbox_fd(const struct cs_sandbox *s);
+int cs_sandbox_next(enum cs_sandbox_event *event, int *value, struct cs_sandbox *s,
+		    struct cs_err *err) CS_CHECKED;
+/* Sends a signal to the agent's process group. */
+int cs_sandbox_signal(struct cs_sandbox *s, int signo);
+/* Kills everything inside. */
+void cs_sandbox_kill(struct cs_sandbox *s);
+/* Kills, waits until the pid namespace is empty (at most 10 s: CS_BUSY "stuck"), frees. */
+int cs_sandbox_end(struct cs_sandbox *s, struct cs_err *err) CS_CHECKED;
+
+/* ---- confining one of our own processes ---- */
+
+/*
+ * For a forked child that will parse hostile bytes: becomes uid:gid when root, drops
+ * capabilities, no_new_privs, Landlock (read below the given descriptors only, write nowhere),
+ * a seccomp allow-list without network, exec, ptrace or namespaces, RLIMITs. Fails closed.
+ */
+struct cs_confine {
+	uid_t uid; /* (uid_t)-1: stay */
+	gid_t gid;
+	const int *read_fds; /* directories that may be read */
+	size_t n_read_fds;
+	uint64_t max_memory; /* bytes of address space added to what is mapped now; 0: 4 GiB */
+	int max_cpu_s;	     /* 0: 1,800 */
+};
+int cs_confine_self(const struct cs_confine *c, struct cs_err *err) CS_CHECKED;
+
+#endif

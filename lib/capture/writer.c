@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the list to the tree. Every path was checked by list.c; here it meets the base: what is
+ * below one of its submodules is passed over, a deleted directory becomes deletions of what the
+ * base has in it, and entries that end up as they were are no change.
+ */
+#include "writer.h"
+
+#include <string.h>
+#include "names.h"
+
+/* ---- contents -------------------------------------------------------------------------------- */
+
+static int write_link(struct writer *w, struct item *item, struct cs_err *err)
+{
+	size_t len = strlen(item->target);
+	int rc = cs_blob_writer_start(w->blobs, len, err);
+
+	if (!rc)
+		rc = cs_blob_writer_data(w->blobs, item->target, len, err);
+	if (!rc)
+		rc = cs_blob_writer_end(&item->oid, w->blobs, err);
+	if (!rc && capture_link_leads_out(item->path, item->target))
+		cs_finding_add(&w->list->findings, capture_kind_word(KIND_LINK_OUTSIDE), item->path,
+			       "to %s", item->target);
+	return rc;
+}
+
+static int write_item(struct writer *w, struct item *item, struct cs_err *err)
+{
+	struct base_entry was;
+	int rc;
+
+	if (item->passed_over)
+		return item->type == FRAME_FILE ? writer_pass_over(w, item, err) : 0;
+	if (item->type == FRAME_LINK)
+		return write_link(w, item, err);
+	rc = base_tree_find(&was, &w->base, item->path, err);
+	return rc < 0 ? rc : writer_blob(w, item, &was, err);
+}
+
+/*
+ * What the reader could not know to be a submodule. One that was deleted in this very change is
+ * none any more.
+ */
+static int pass_over_submodules(uint32_t *blobs, struct writer *w, struct cs_err *err)
+{
+	AUTO_FREE char *told = NULL;
+
+	*blobs = 0;
+	for (size_t i = 0; i < w->list->n; i++) {
+		struct item *item = &w->list->items[i];
+		AUTO_FREE char *submodule = NULL;
+		struct base_entry was;
+		int rc = base_tree_find(&was, &w->base, item->path, err);
+
+		if (rc < 0)
+			return rc;
+		submodule = cs_strndup(item->path, was.submodule);
+		item->passed_over = was.submodule && !list_deletes(w->list, submodule);
+		*blobs += item->mode && !item->passed_over;
+		if (!item->passed_over || (told && !strcmp(told, submodule)))
+			continue;
+		cs_finding_add(&w->list->findings, capture_kind_word(KIND_SUBMODULE), submodule,
+			       "the submodule stays as it is");
+		free(told);
+		told = cs_steal(&submodule);
+	}
+	return 0;
+}
+
+static int write_contents(struct writer *w, struct cs_err *err)
+{
+	uint32_t blobs;
+	int rc = pass_over_submodules(&blobs, w, err);
+
+	if (rc < 0)
+		return rc;
+	rc = cs_blob_writer_new(&w->blobs, w->opts->repo, blobs, err);
+	for (size_t i = 0; i < w->list->n && !rc; i++) {
+		if (w->list->items[i].mode)
+			rc = write_item(w, &w->list->items[i], err);
+	}
+	if (!rc)
+		rc = stream_finish(w->stream, err);
+	return rc < 0 ? rc : cs_blob_writer_finish(w->blobs, err);
+}
+
+/* ---- the tree -------------------------------------------------------------------------------- */
+
+static bool is_sensitive(const struct cs_strv *globs, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	for (size_t i = 0; globs && i < globs->n; i++) {
+		const char *glob = globs->v[i];
+		bool whole = strchr(glob, '/') != NULL;
+
+		if (cs_wildmatch(glob, whole || !slash ? path : slash + 1, whole))
+			return true;
+	}
+	return false;
+}
+
+/* Takes path. */
+static void add_update(struct writer *w, char *path, uint32_t mode, const struct cs_oid *oid)
+{
+	struct cs_tree_update u = { .path = path, .mode = mode };
+
+	if (oid)
+		u.oid = *oid;
+	CS_GROW(w->updates, w->n_updates, w->cap_updates);
+	w->updates[w->n_updates++] = u;
+	if (is_sensitive(w->opts->sensitive, path))
+		cs_finding_add(&w->list->findings, capture_kind_word(KIND_SENSITIVE_PATH), path,
+			       mode ? "changed" : "deleted");
+}
+
+static void remove_path(void *arg, const char *path)
+{
+	struct writer *w = arg;
+
+	/* A path that gets a new entry is replaced, not removed. */
+	if (!list_has(w->list, path))
+		add_update(w, cs_strdup(path), 0, NULL);
+}
+
+static int update_for(struct writer *w, const struct item *item, struct cs_err *err)
+{
+	struct base_entry was;
+	int rc = base_tree_find(&was, &w->base, item->path, err);
+
+	if (rc < 0 || item->passed_over)
+		return rc;
+	if (item->mode) {
+		if (item->mode != was.mode || !cs_oid_equal(&item->oid, &was.oid))
+			add_update(w, cs_strdup(item->path), item->mode, &item->oid);
+		return 0;
+	}
+	if (was.mode == CS_MODE_TREE)
+		return base_tree_each(w->opts->repo, &was.oid, item->path, remove_path, w, err);
+	if (was.mode)
+		remove_path(w, item->path);
+	return 0;
+}
+
+static int make_tree(struct cs_oid *tree, struct writer *w, struct cs_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < w->list->n && !rc; i++)
+		rc = update_for(w, &w->list->items[i], err);
+	if (rc < 0)
+		return rc;
+	if (!w->n_updates) {
+		*tree = w->opts->tree;
+		return 0;
+	}
+	return cs_repo_update_tree(tree, w->opts->repo, &w->opts->tree, w->updates, w->n_updates,
+				   err);
+}
+
+int writer_run(struct cs_oid *tree, const struct cs_capture_opts *opts, struct list *list,
+	       struct stream *s, struct cs_err *err)
+{
+	struct writer w = { .opts = opts, .list = list, .stream = s };
+	int rc;
+
+	base_tree_init(&w.base, opts->repo, &opts->tree);
+	rc = write_contents(&w, err);
+	if (!rc)
+		rc = make_tree(tree, &w, err);
+	for (size_t i = 0; i < w.n_updates; i++)
+		free((char *)w.updates[i].path);
+	free(w.updates);
+	cs_blob_writer_free(w.blobs);
+	base_tree_release(&w.base);
+	return rc;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* git-agent-log: what its files share. Everything that a run said passes through escaping. */
+#ifndef LOG_H
+#define LOG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include "countersign/base.h"
+#include "countersign/record.h"
+#include "countersign/repo.h"
+
+/* What --show shows; the words stand in main.c in this order. */
+enum show {
+	SHOW_SUMMARY = 0,
+	SHOW_COMMANDS,
+	SHOW_NETWORK,
+	SHOW_DENIED,
+	SHOW_FINDINGS,
+	SHOW_EVENTS,
+	SHOW_DIFF,
+	SHOW_SESSION,
+};
+
+/* The command line (main.c). */
+struct log_opts {
+	int64_t n;	   /* -1: all */
+	int show;	   /* enum show */
+	int export_format; /* 0: none */
+	bool follow, json;
+	int64_t older_than_ms; /* -1: not given */
+};
+
+/* out.c: standard output, through a pager and in colour where git would. */
+enum colour { PLAIN = 0, BOLD, DIM, RED, GREEN, YELLOW, CYAN };
+struct out {
+	FILE *file;
+	pid_t pager; /* 0: none */
+	bool colour;
+};
+
+struct log {
+	const struct log_opts *opts;
+	struct cs_repo *repo;
+	char *state_dir;
+	struct out out;
+};
+
+int out_open(struct out *out, const struct cs_repo *repo, bool page, struct cs_err *err) CS_CHECKED;
+/* Waits for the pager. A full disk or a closed pipe is found here at the latest. */
+int out_close(struct out *out, struct cs_err *err) CS_CHECKED;
+void out_write(struct out *out, const struct cs_buf *text);
+/* Starts and ends a colour in a text: nothing where there is none. */
+void out_colour(const struct out *out, struct cs_buf *text, enum colour colour);
+/* Foreign text as one line. */
+void add_foreign(struct cs_buf *out, const char *s);
+/* The detail of a finding: its maker has escaped it; anything that is left is escaped here. */
+void add_detail(struct cs_buf *out, const char *s);
+/* As a shell would need it to be typed, then escaped. */
+void add_words(struct cs_buf *out, const cJSON *argv);
+void add_duration(struct cs_buf *out, int64_t ms);
+
+/* The verbs; each returns 0 or a negative code. */
+int log_list(struct log *log, struct cs_err *err) CS_CHECKED;			/* list.c */
+int log_show(struct log *log, const char *spec, struct cs_err *err) CS_CHECKED; /* show.c */
+int log_prune(struct log *log, const struct cs_strv *specs, struct cs_err *err) CS_CHECKED;
+int log_recover(struct log *log, const struct cs_strv *specs, struct cs_err *err) CS_CHECKED;
+
+/* summary.c, diff.c, events.c, follow.c: parts of show.c */
+int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
+int show_diff(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
+/* "path | +1 -2" of the first files, and how many more there are. */
+int show_stat(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
+int show_events(struct log *log, const struct cs_run_info *info, enum show show,
+		struct cs_err *err) CS_CHECKED;
+/* At most max of them, and how many more there are. */
+void show_findings(struct log *log, const struct cs_run_info *info, size_t max);
+int follow(struct log *log, const char *id, enum show show, struct cs_err *err) CS_CHECKED;
+
+/* events.c: one line for an event; nothing for one that this view leaves out. */
+void format_event(struct cs_buf *out, const struct log *log, const cJSON *event, enum show show,
+		  int64_t started_ns);
+
+/* worker.c: runs work() in a confined child; what it writes to fd arrives at sink() in pieces. */
+struct worker {
+	int (*work)(void *arg, int fd, struct cs_err *err);
+	void (*sink)(void *arg, const char *data, size_t len);
+	void *arg;
+};
+int worker_run(struct log *log, const struct worker *worker, struct cs_err *err) CS_CHECKED;
+
+#endif

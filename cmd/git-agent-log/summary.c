@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run, for a person: what it was, what came of it, what to look at, what to do next. */
+#include "log.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#define MAX_FINDINGS 20
+#define NEXT_WIDTH   32
+#define NS_PER_S     INT64_C(1000000000)
+
+static void add_label(struct cs_buf *out, const char *label)
+{
+	cs_buf_addf(out, "%-10s", label);
+}
+
+static void add_line(struct cs_buf *out, const char *label, const char *foreign)
+{
+	if (!foreign || !*foreign)
+		return;
+	add_label(out, label);
+	add_foreign(out, foreign);
+	cs_buf_addc(out, '\n');
+}
+
+static void add_list(struct cs_buf *out, const char *lead, const struct cs_strv *words)
+{
+	for (size_t i = 0; i < words->n; i++) {
+		cs_buf_adds(out, i ? ", " : lead);
+		add_foreign(out, words->v[i]);
+	}
+}
+
+static void add_agent(struct cs_buf *out, const struct cs_run_info *info)
+{
+	AUTO_JSON cJSON *json = cs_run_info_to_json(info);
+	const cJSON *agent = cJSON_GetObjectItemCaseSensitive(json, "agent");
+
+	add_label(out, "agent");
+	add_foreign(out, info->profile ? info->profile : "-");
+	if (info->agent_version) {
+		cs_buf_addc(out, ' ');
+		add_foreign(out, info->agent_version);
+	}
+	cs_buf_addc(out, '\n');
+	if (!info->argv.n)
+		return;
+	add_label(out, "command");
+	add_words(out, cJSON_GetObjectItemCaseSensitive(agent, "argv"));
+	cs_buf_addc(out, '\n');
+}
+
+static void add_commits(struct cs_buf *out, const struct cs_run_info *info)
+{
+	char hex[CS_OID_HEX];
+
+	if (info->base_commit.len) {
+		add_label(out, "base");
+		cs_buf_addf(out, "%s\n", cs_oid_hex(hex, &info->base_commit));
+	}
+	if (!info->change_commit.len)
+		return;
+	add_label(out, "change");
+	cs_buf_addf(out, "%s\n", cs_oid_hex(hex, &info->change_commit));
+	add_label(out, "digest");
+	cs_buf_addf(out, "sha256:%s\n", info->change_digest);
+}
+
+static void add_times(struct cs_buf *out, const struct cs_run_info *info)
+{
+	time_t s = (time_t)(info->started_ns / NS_PER_S);
+	char text[64];
+	struct tm tm;
+
+	if (!info->started_ns || !localtime_r(&s, &tm) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z", &tm))
+		return;
+	add_label(out, "started");
+	cs_buf_adds(out, text);
+	if (info->ended_ns) {
+		cs_buf_adds(out, ", took ");
+		add_duration(out, info->duration_ms);
+	}
+	cs_buf_addc(out, '\n');
+}
+
+static void add_exit(struct cs_buf *out, const struct cs_run_info *info)
+{
+	if (!info->exit_reason && info->exit_code < 0 && info->exit_signal < 0)
+		return;
+	add_label(out, "exit");
+	if (info->exit_code >= 0)
+		cs_buf_addf(out, "status %d", info->exit_code);
+	else if (info->exit_signal >= 0)
+		cs_buf_addf(out, "signal %d (%s)", info->exit_signal, strsignal(info->exit_signal));
+	if (info->exit_reason && strcmp(info->exit_reason, "exited") != 0) {
+		cs_buf_adds(out, info->exit_code >= 0 || info->exit_signal >= 0 ? ", " : "");
+		add_foreign(out, info->exit_reason);
+	}
+	cs_buf_addc(out, '\n');
+}
+
+static void add_sandbox(struct cs_buf *out, const struct cs_run_info *info)
+{
+	if (!info->level && !info->worktree)
+		return;
+	add_label(out, "sandbox");
+	add_foreign(out, info->level ? info->level : "-");
+	if (info->worktree) {
+		cs_buf_adds(out, ", ");
+		add_foreign(out, info->worktree);
+	}
+	add_list(out, "; not enforced: ", &info->not_enforced);
+	cs_buf_addc(out, '\n');
+}
+
+static void add_policy(struct cs_buf *out, const struct cs_run_info *info)
+{
+	if (!*info->policy_digest)
+		return;
+	add_label(out, "policy");
+	cs_buf_addf(out, "sha256:%.16s", info->policy_digest);
+	add_list(out, " from ", &info->policy_sources);
+	cs_buf_addc(out, '\n');
+}
+
+static void add_count(struct cs_buf *out, const char *label, int64_t n, int64_t failed,
+		      int64_t denied)
+{
+	add_label(out, label);
+	cs_buf_addf(out, "%" PRId64, n);
+	if (failed)
+		cs_buf_addf(out, ", %" PRId64 " failed", failed);
+	if (denied)
+		cs_buf_addf(out, ", %" PRId64 " denied", denied);
+	cs_buf_addc(out, '\n');
+}
+
+static void add_head(const struct log *log, struct cs_buf *out, const struct cs_run_info *info)
+{
+	out_colour(&log->out, out, YELLOW);
+	cs_buf_addf(out, "run %s", info->id);
+	out_colour(&log->out, out, PLAIN);
+	cs_buf_addf(out, " (%s)\n", cs_run_state_name(info->state));
+	if (info->title && *info->title) {
+		cs_buf_adds(out, "\n    ");
+		out_colour(&log->out, out, BOLD);
+		add_foreign(out, info->title);
+		out_colour(&log->out, out, PLAIN);
+		cs_buf_adds(out, "\n");
+	}
+	cs_buf_addc(out, '\n');
+}
+
+static void add_facts(struct cs_buf *out, const struct cs_run_info *info)
+{
+	AUTO_FREE char *who = NULL;
+
+	if (info->operator_name && info->operator_email)
+		who = cs_asprintf("%s <%s>", info->operator_name, info->operator_email);
+	add_agent(out, info);
+	add_line(out, "operator", who);
+	add_times(out, info);
+	add_exit(out, info);
+	add_commits(out, info);
+	add_sandbox(out, info);
+	add_policy(out, info);
+	if (*info->trace_head) { /* else nobody has counted yet */
+		add_count(out, "commands", info->counts.commands, info->counts.commands_failed,
+			  info->counts.commands_denied);
+		add_count(out, "network", info->counts.connections, 0,
+			  info->counts.connections_denied);
+	}
+}
+
+void show_findings(struct log *log, const struct cs_run_info *info, size_t max)
+{
+	size_t shown = info->findings.n < max ? info->findings.n : max;
+	size_t total = info->findings.n + (size_t)info->findings.dropped;
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+	for (size_t i = 0; i < shown; i++) {
+		const struct cs_finding *f = &info->findings.list[i];
+
+		cs_buf_adds(&text, "    ");
+		out_colour(&log->out, &text, YELLOW);
+		add_foreign(&text, f->kind);
+		out_colour(&log->out, &text, PLAIN);
+		cs_buf_adds(&text, *f->path ? "  " : "");
+		add_foreign(&text, f->path);
+		cs_buf_adds(&text, *f->detail ? "  " : "");
+		add_detail(&text, f->detail);
+		cs_buf_addc(&text, '\n');
+	}
+	if (shown < total)
+		cs_buf_addf(&text, "    and %zu more\n", total - shown);
+	out_write(&log->out, &text);
+}
+
+/* What one can do about a run in this state; its id follows the command. */
+static const struct {
+	unsigned states; /* bits; 0: whenever there is a change */
+	const char *command, *what;
+} next_steps[] = {
+	{ 1u << CS_RUN_RUNNING, "git agent-log --follow", "watch it" },
+	{ 1u << CS_RUN_INTERRUPTED, "git agent-log recover", "capture what is there" },
+	{ 0, "git agent-log --show diff", "the change" },
+	{ ~(1u << CS_RUN_RUNNING), "git agent-log --show commands", "what ran" },
+};
+
+static bool applies(size_t step, const struct cs_run_info *info)
+{
+	bool has_record = info->trace_head[0] != '\0';
+
+	if (!next_steps[step].states)
+		return info->change_commit.len > 0;
+	if (next_steps[step].states == 1u << CS_RUN_INTERRUPTED && has_record)
+		return false;
+	return next_steps[step].states & 1u << info->state;
+}
+
+static void add_next(struct cs_buf *out, const struct cs_run_info *info)
+{
+	cs_buf_addc(out, '\n');
+	for (size_t i = 0; i < CS_COUNT(next_steps); i++) {
+		if (!applies(i, info))
+			continue;
+		cs_buf_addf(out, "  %s %.8s%*s%s\n", next_steps[i].command, info->id,
+			    (int)(NEXT_WIDTH - strlen(next_steps[i].command)), "",
+			    next_steps[i].what);
+	}
+}
+
+int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	size_t total;
+	int rc = 0;
+
+	add_head(log, &text, info);
+	add_facts(&text, info);
+	if (info->change_commit.len)
+		cs_buf_addf(&text, "\n%" PRId64 " file%s changed, +%" PRId64 " -%" PRId64 "\n",
+			    info->counts.files_changed, info->counts.files_changed == 1 ? "" : "s",
+			    info->counts.lines_added, info->counts.lines_deleted);
+	out_write(&log->out, &text);
+	cs_buf_truncate(&text, 0);
+	if (info->change_commit.len)
+		rc = show_stat(log, info, err);
+	if (info->findings.n) {
+		total = info->findings.n + (size_t)info->findings.dropped;
+		cs_buf_addf(&text, "\n%zu finding%s\n", total, total == 1 ? "" : "s");
+		out_write(&log->out, &text);
+		cs_buf_truncate(&text, 0);
+		show_findings(log, info, MAX_FINDINGS);
+	}
+	add_next(&text, info);
+	out_write(&log->out, &text);
+	return rc;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run, as git-agent-run sees it: what was asked for, and what the stages have made of it. */
+#ifndef RUN_H
+#define RUN_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include "countersign/agent.h"
+#include "countersign/base.h"
+#include "countersign/egress.h"
+#include "countersign/policy.h"
+#include "countersign/record.h"
+#include "countersign/repo.h"
+#include "countersign/sandbox.h"
+#include "countersign/trace.h"
+#include "countersign/worktree.h"
+
+/* The command line (main.c). */
+struct run_opts {
+	const char *title;
+	const char *base;
+	const char *profile;
+	const char *prompt;
+	const char *prompt_file;
+	const char *policy;
+	struct cs_strv allow_host;
+	struct cs_strv env;
+	int64_t timeout_ms; /* -1: not given */
+	const char *summary;
+	bool no_tty;
+	bool dry_run;
+	char **command; /* NULL-terminated, borrowed from argv */
+};
+
+struct operator {
+	char *user;
+	char *home;
+	uid_t uid; /* who the agent runs as */
+	gid_t gid;
+	bool root;
+	const char *const *env;
+};
+
+struct run {
+	const struct run_opts *opts;
+	struct operator operator;
+	struct cs_policy *policy;
+	struct cs_profile profile;
+	struct cs_repo *repo;
+	struct cs_strv argv; /* with the profile's arguments */
+	char *program;	     /* argv[0] found on the host's PATH, NULL for one of the worktree */
+	char *cwd;
+	struct cs_buf prompt;
+	char *state_dir;
+	struct cs_run_dir dir;
+	struct cs_run_info info;
+	struct cs_log *log;
+	struct cs_worktree worktree;
+	pid_t dirty_pid; /* looks for uncommitted changes; 0: not, or no longer */
+	bool dirty;	 /* there are some, and it has not been said yet */
+	struct cs_plan plan;
+	bool overlay; /* layers of HOME are overlays too */
+	struct cs_sandbox *sandbox;
+	struct cs_egress *egress;
+	struct cs_egress_rule *rules;
+	size_t n_rules;
+	bool tty;
+	struct stream *stream;
+	bool went;  /* the agent was let go, and it was a program: from here nothing is thrown away */
+	int status; /* what git-agent-run exits with */
+	int64_t started_mono_ns;
+};
+
+void run_init(struct run *run, const struct run_opts *opts);
+void run_release(struct run *run);
+
+/* run.c: the stages from left to right. run->status is what to exit with, in each case. */
+int run_stages(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/* ask.c: what is wanted, by whom, of which repository; nothing is written. */
+int ask_operator(struct run *run, struct cs_err *err) CS_CHECKED;
+int ask_policy(struct run *run, struct cs_err *err) CS_CHECKED;
+int ask_repository(struct run *run, struct cs_err *err) CS_CHECKED;
+int ask_command(struct run *run, struct cs_err *err) CS_CHECKED;
+int ask_network(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/* layout.c: the sandbox plan of this run. */
+int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;
+int layout_directories(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/* home.c: the HOME that the agent sees. */
+int home_copy(struct run *run, struct cs_err *err) CS_CHECKED;
+void home_mounts(struct run *run);
+bool home_is_visible(const struct run *run, const char *path);
+
+/*
+ * streams.c: the agent's standard streams, pipes or a terminal of its own, and ours. The agent never
+ * holds a descriptor of the host's: one of a file could be opened again for writing.
+ */
+struct stream;
+int streams_open(struct run *run, int stdio[3], struct cs_err *err) CS_CHECKED;
+void streams_close_agent_side(int stdio[3]);
+/* Starts pumping; takes the terminal's master (-1: pipes). */
+int streams_start(struct run *run, struct cs_loop *loop, int master_fd,
+		 struct cs_err *err) CS_CHECKED;
+/* True when everything that the agent wrote has been passed on. */
+bool streams_drained(const struct run *run);
+/* Nothing more will come: passes on what is there and restores the terminal. */
+void streams_finish(struct run *run);
+/* Job control of our own terminal. */
+void streams_suspend(struct run *run);
+void streams_resume(struct run *run);
+void streams_resize(struct run *run);
+/* Counts Ctrl-C keys that reached the agent as signals; see supervise.c. */
+int streams_interrupts(struct run *run);
+void streams_free(struct run *run);
+
+/* supervise.c: from "go" until nothing lives inside. */
+int supervise(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/* dirty.c: beside the run, whether the user has uncommitted changes. */
+void dirty_start(struct run *run);
+bool dirty_reaped(struct run *run, pid_t pid, int status);
+void dirty_say(struct run *run);
+void dirty_end(struct run *run);
+
+/* summary.c */
+void summary_print(const struct run *run);
+int summary_write(const struct run *run, struct cs_err *err) CS_CHECKED;
+void progress_pristine(void *arg, uint64_t done, uint64_t total);
+void progress_capture(void *arg, uint64_t done, uint64_t total);
+void progress_end(void);
+void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

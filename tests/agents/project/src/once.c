@@ -1,0 +1,4 @@
+int once(int x)
+{
+	return x;
+}

@@ -34,7 +34,7 @@ struct cs_finding {
 struct cs_findings {
 	struct cs_finding *list;
 	size_t n, cap;
-	uint64_t dropped; /* beyond a maximum; said in a finding "truncated" */
+	uint64_t dropped; /* beyond a maximum; one "truncated" stands for the first: n + dropped came */
 	uint32_t of_kind[CS_FINDING_KINDS];
 };
 #define CS_FINDINGS_INIT \

@@ -81,8 +81,11 @@ void cs_finding_add(struct cs_findings *f, const char *kind, const char *path, c
 
 	uint32_t *of_kind = &f->of_kind[kind_index(kind)];
 
+	/* The note stands for the first of those that are left out: n + dropped is how many came. */
 	if (f->n >= CS_FINDINGS_MAX || *of_kind >= CS_FINDINGS_MAX_KIND) {
-		if (!f->dropped++)
+		if (f->of_kind[KIND_TRUNCATED]++)
+			f->dropped++;
+		else
 			append(f, words[KIND_TRUNCATED], "",
 			       cs_strdup("there are more findings than can be listed"));
 		return;

@@ -279,7 +279,7 @@ static const char trusted[] =
 	"git --work-tree=rules read-tree $head;"
 	"git --work-tree=rules ls-files -z -o -i --exclude-standard > out;"
 	"git --work-tree=seen update-index -q --refresh >/dev/null || true;"
-	"git -c core.safecrlf=false --work-tree=seen add -A;"
+	"git -c core.safecrlf=false --work-tree=seen add -A 2>said || { cat said >&2; exit 1; };"
 	"git ls-tree -r -z --name-only $head > was;"
 	"git update-index -z --force-remove --stdin < out; git write-tree";
 

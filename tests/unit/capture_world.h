@@ -72,8 +72,8 @@ static inline void world_commit(struct world *w)
 	world_sh(NULL, "git init -q repo; cd base;"
 		       "mkdir -p ../repo/.git/info; echo '* -text' > ../repo/.git/info/attributes;"
 		       "export GIT_DIR=../repo/.git GIT_WORK_TREE=.;"
-		       "git add -A -f; git commit -q --allow-empty -m base; rm "
-		       "../repo/.git/info/attributes;"
+		       "git add -A -f 2>../said || { cat ../said >&2; exit 1; };"
+		       "git commit -q --allow-empty -m base; rm ../repo/.git/info/attributes;"
 		       "rm .git 2>/dev/null || true");
 	ck_assert_msg(!cs_repo_open(&w->repo, "repo", NULL, &err), "%s", err.msg);
 	ck_assert_msg(!cs_repo_resolve(&w->commit, &w->tree, w->repo, "HEAD", &err), "%s", err.msg);

@@ -72,9 +72,9 @@ struct cs_ssh_key {
 	}
 void cs_ssh_key_release(struct cs_ssh_key *key);
 /*
- * Verifies a raw SSHSIG blob of exactly this namespace over a message. ed25519, ecdsa-sha2-nistp256
- * and their sk- kinds; others (rsa, certificates, other curves) are CS_UNSUPPORTED by name. Says
- * nothing about whose key it is.
+ * Verifies a raw SSHSIG blob of exactly this namespace over a message: ed25519, ECDSA on the three
+ * NIST curves, RSA from 2,048 bits with SHA-2, and the sk- kinds. Others (certificates, DSA, web
+ * authentication) are CS_UNSUPPORTED by name. Says nothing about whose key it is.
  */
 int cs_sshsig_verify(struct cs_ssh_key *out, const void *sig, size_t sig_len, const char *ns,
 		     const void *message, size_t len, struct cs_err *err) CS_CHECKED;
@@ -134,7 +134,7 @@ const char *cs_decision_word(enum cs_decision_word d); /* "signed-off" */
  *	 "acknowledged": [<sensitive path>...],
  *	 "run": {"id": ..., "record": <commit>} or null,
  *	 "decision": "signed-off" | "changes-requested" | "revoked",
- *	 "revokes": [<sha256 of an envelope line>...],
+ *	 "revokes": [<sha256 of a statement>...],
  *	 "createdOn": RFC 3339, "expiresOn": RFC 3339 or null, "comment": <bytes> or null}
  *
  * Subject: one, with gitCommit and gitTree of what was reviewed; both must be there.
@@ -143,7 +143,7 @@ struct cs_signoff {
 	enum cs_decision_word decision;
 	char *repository;	   /* as cs_repository_name() gives it */
 	char *target_ref;	   /* full name; canonical, no pattern */
-	struct cs_oid base_commit; /* transitions start here */
+	struct cs_oid base_commit; /* transitions start here; len 0: from nothing */
 	/*
 	 * The newest commit of the target branch that the base contains, as the reviewer knew it:
 	 * the base itself where it is on that branch. len 0: none was known.
@@ -177,10 +177,13 @@ int cs_signoff_parse(struct cs_signoff *out, const char *json, size_t len,
  */
 char *cs_repository_name(const char *url);
 
-/* A sign-off whose signature counts: who, with which key. Owned. */
+/*
+ * A sign-off whose signature counts: who, with which key. Owned. It is known by its statement, the
+ * signed bytes: an envelope around them can be written in many ways.
+ */
 struct cs_verified_signoff {
 	struct cs_signoff signoff;
-	char envelope[CS_SHA256_HEX]; /* SHA-256 of its line, without the newline */
+	char statement[CS_SHA256_HEX]; /* SHA-256 of the payload */
 	char *principal;
 	char fingerprint[64];
 	bool touched, pin;
@@ -208,11 +211,14 @@ int cs_attest_sign_machine(struct cs_buf *line, const char *statement, size_t le
 
 /*
  * Anchors: blobs that a change or a run is known by, so that a rebased or squashed commit finds
- * its statements. The id needs no object; cs_notes_add writes it.
+ * its statements. Whoever looks needs the id only (repo NULL); whoever attaches writes the blob,
+ * or `git notes prune` would take the note away.
  *	"countersign change <digest>\n"		"countersign run <id>\n"
  */
-int cs_anchor_change(struct cs_oid *out, const char *change_digest, struct cs_err *err) CS_CHECKED;
-int cs_anchor_run(struct cs_oid *out, const char *run_id, struct cs_err *err) CS_CHECKED;
+int cs_anchor_change(struct cs_oid *out, struct cs_repo *repo, const char *change_digest,
+		     struct cs_err *err) CS_CHECKED;
+int cs_anchor_run(struct cs_oid *out, struct cs_repo *repo, const char *run_id,
+		  struct cs_err *err) CS_CHECKED;
 
 struct cs_note {
 	struct cs_oid object; /* what it is attached to */
@@ -222,7 +228,7 @@ struct cs_note {
 /*
  * Adds lines to notes in one commit on top of ref, by compare-and-swap with retries; what is there
  * already is not added again (no commit then). Fan-out 2/38 for new notes, found depth for old
- * ones; lines stay sorted and unique. Also writes the anchor blobs of the objects given.
+ * ones; lines stay sorted and unique.
  */
 int cs_notes_add(struct cs_repo *repo, const char *ref, const struct cs_note *notes, size_t n,
 		 const char *author_name, const char *author_email, struct cs_err *err) CS_CHECKED;
@@ -232,7 +238,10 @@ int cs_notes_add(struct cs_repo *repo, const char *ref, const struct cs_note *no
  */
 int cs_notes_read(struct cs_buf *out, const struct cs_repo *repo, const struct cs_oid *notes_commit,
 		  const struct cs_oid *object, struct cs_err *err) CS_CHECKED;
-/* Calls fn for each note; another result than 0 stops and is returned. */
+/*
+ * Calls fn for each note (an object comes once for each place that it has in the tree); another
+ * result than 0 stops and is returned. What is no note is passed over.
+ */
 int cs_notes_each(const struct cs_repo *repo, const struct cs_oid *notes_commit,
 		  int (*fn)(void *arg, const struct cs_oid *object, const char *lines, size_t len),
 		  void *arg, struct cs_err *err) CS_CHECKED;
@@ -270,12 +279,11 @@ int cs_reviews_find(struct cs_reviews *r, const struct cs_oid *object,
 		    struct cs_err *err) CS_CHECKED;
 /* Loads every note there is; once. */
 int cs_reviews_find_all(struct cs_reviews *r, struct cs_err *err) CS_CHECKED;
-/* What was loaded and verified, in a fixed order (by envelope digest): borrowed until the next
+/* What was loaded and verified, in a fixed order (by statement): borrowed until the next
  * find. */
-const struct cs_verified_signoff *const *cs_reviews_list(const struct cs_reviews *r, size_t *n);
+const struct cs_verified_signoff *const *cs_reviews_list(struct cs_reviews *r, size_t *n);
 /* What was loaded and does not count, for explanations: "SHA256:... is not in allowed_signers". */
 struct cs_rejected_review {
-	char envelope[CS_SHA256_HEX];
 	char change_digest[CS_SHA256_HEX]; /* as claimed, "" where not readable */
 	char *why;
 };

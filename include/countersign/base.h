@@ -3,6 +3,7 @@
 #ifndef COUNTERSIGN_BASE_H
 #define COUNTERSIGN_BASE_H
 
+#include "countersign/base/base64.h"
 #include "countersign/base/buf.h"
 #include "countersign/base/clock.h"
 #include "countersign/base/config.h"

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include "countersign/base/base64.h"
 #include "countersign/base/escape.h"
 #include "countersign/base/own.h"
 #include "json_check.h"
@@ -31,56 +32,6 @@ void cs_json_add(cJSON *obj, const char *key, cJSON *item)
 	must(cJSON_AddItemToObject(obj, key, made(item)));
 }
 
-static const char base64_digits[] =
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static void base64_encode(struct cs_buf *out, const uint8_t *p, size_t len)
-{
-	for (; len; p += 3, len = len > 3 ? len - 3 : 0) {
-		uint32_t n = (uint32_t)p[0] << 16;
-
-		if (len > 1)
-			n |= (uint32_t)p[1] << 8;
-		if (len > 2)
-			n |= p[2];
-		cs_buf_addc(out, base64_digits[n >> 18]);
-		cs_buf_addc(out, base64_digits[n >> 12 & 63]);
-		cs_buf_addc(out, len > 1 ? base64_digits[n >> 6 & 63] : '=');
-		cs_buf_addc(out, len > 2 ? base64_digits[n & 63] : '=');
-	}
-}
-
-static int base64_digit(char c)
-{
-	const char *at = c ? strchr(base64_digits, c) : NULL;
-
-	return at ? (int)(at - base64_digits) : -1;
-}
-
-/* Exactly what base64_encode writes: padded, no other character, no stray bits. 0 or -1. */
-static int base64_decode(struct cs_buf *out, const char *s)
-{
-	for (; *s; s += 4) {
-		int a = base64_digit(s[0]);
-		int b = a < 0 ? -1 : base64_digit(s[1]);
-		int c = b < 0 ? -1 : base64_digit(s[2]);
-		int d = c < 0 ? -1 : base64_digit(s[3]);
-		bool one = b >= 0 && c < 0 && s[2] == '=' && s[3] == '=' && !s[4] && !(b & 15);
-		bool two = c >= 0 && d < 0 && s[3] == '=' && !s[4] && !(c & 3);
-
-		if (d < 0 && !one && !two)
-			return -1;
-		cs_buf_addc(out, (char)(a << 2 | b >> 4));
-		if (one)
-			return 0;
-		cs_buf_addc(out, (char)((b & 15) << 4 | c >> 2));
-		if (two)
-			return 0;
-		cs_buf_addc(out, (char)((c & 3) << 6 | d));
-	}
-	return 0;
-}
-
 cJSON *cs_json_bytes(const void *data, size_t len)
 {
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
@@ -90,7 +41,7 @@ cJSON *cs_json_bytes(const void *data, size_t len)
 		cs_buf_add(&text, data, len);
 		return made(cJSON_CreateString(text.data));
 	}
-	base64_encode(&text, data, len);
+	cs_base64_encode(&text, data, len);
 	obj = made(cJSON_CreateObject());
 	cs_json_add_str(obj, "base64", text.data);
 	return obj;
@@ -179,7 +130,7 @@ int cs_json_get_bytes(struct cs_buf *out, const cJSON *obj, const char *key)
 		return 0;
 	}
 	text = cs_json_str(item, "base64", NULL);
-	if (!text || base64_decode(&bytes, text) < 0)
+	if (!text || cs_base64_decode(&bytes, text, strlen(text)) < 0)
 		return CS_CORRUPT;
 	cs_buf_add(out, bytes.data, bytes.len);
 	return 0;

@@ -36,10 +36,14 @@ void cs_dsse_pae(struct cs_buf *out, const char *type, const void *body, size_t 
 
 static int get_base64(struct cs_buf *out, const cJSON *obj, const char *key, struct cs_err *err)
 {
-	const char *text = cs_json_str(obj, key, NULL);
+	AUTO_FREE char *text = NULL;
 
-	if (!text)
+	if (!cs_json_str(obj, key, NULL))
 		return cs_err_set(err, CS_CORRUPT, "envelope without %s", key);
+	text = cs_strdup(cs_json_str(obj, key, NULL));
+	/* The URL-safe alphabet is as good. */
+	for (char *p = text; *p; p++)
+		*p = (char)(*p == '-' ? '+' : *p == '_' ? '/' : *p);
 	if (cs_base64_decode(out, text, strlen(text)) < 0)
 		return cs_err_set(err, CS_CORRUPT, "envelope: %s is not base64", key);
 	return 0;

@@ -27,13 +27,8 @@ void cs_base64_encode(struct cs_buf *out, const void *data, size_t len)
 
 static int value(char c)
 {
-	const char *at;
+	const char *at = c ? strchr(digits, c) : NULL;
 
-	if (c == '-')
-		return 62;
-	if (c == '_')
-		return 63;
-	at = c ? strchr(digits, c) : NULL;
 	return at ? (int)(at - digits) : -1;
 }
 

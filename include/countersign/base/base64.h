@@ -8,8 +8,8 @@
 /* Adds the standard alphabet with padding, on one line. */
 void cs_base64_encode(struct cs_buf *out, const void *data, size_t len);
 /*
- * Adds the bytes of exactly len characters: padded, no white space, no stray bits; the standard
- * alphabet or the URL-safe one. 0, or -1 (out may hold some of the bytes then).
+ * Adds the bytes of exactly len characters: padded, no white space, no stray bits. 0, or -1 (out
+ * may hold some of the bytes then).
  */
 int cs_base64_decode(struct cs_buf *out, const char *s, size_t len);
 

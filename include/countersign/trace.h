@@ -75,7 +75,7 @@ struct cs_trace_ops {
 	 * Before the image runs; the event must be on its way to the log before this returns. With
 	 * CS_TRACE_DENY the image ends with status 126 without running (or by SIGKILL where that
 	 * cannot be had), and reason, if the callback put text there, is shown on its standard
-	 * error when that is a terminal, pipe or socket with room for it. The text must be
+	 * error when that is a terminal, pipe or local socket with room for it. The text must be
 	 * printable: what comes from the run has to be escaped.
 	 *
 	 * argv may hold secrets: to be redacted (cs_trace_redact) before it is stored.

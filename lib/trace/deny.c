@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 
 #define STATUS	    126
 #define MAX_STOPS   16 /* of a dying process; three are usual */
@@ -85,6 +86,34 @@ static bool is_our_exit(const struct __ptrace_syscall_info *info)
 /* ---- the reason -------------------------------------------------------------------------- */
 
 /*
+ * Whether the standard error of t may be taken for a moment. Whoever closes the last descriptor of
+ * an internet socket waits in close(2) for as long as SO_LINGER says, and that could be us: such a
+ * socket is never taken. What it is must be known before: by name and protocol, which needs no
+ * descriptor. t has its descriptors for itself since the exec and stands still, so it stays true.
+ */
+static bool may_take_stderr(const struct tracee *t)
+{
+	char path[32];
+	char text[32] = "";
+	struct statx st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)t->tgid);
+	if (readlink(path, text, sizeof(text) - 1) < 0)
+		return false;
+	if (strncmp(text, "pipe:[", 6) == 0)
+		return true;
+	if (strncmp(text, "socket:[", 8) == 0) {
+		memset(text, 0, sizeof(text));
+		return getxattr(path, "system.sockprotoname", text, sizeof(text) - 1) > 0 &&
+		       strncmp(text, "UNIX", 4) == 0;
+	}
+	/* A file whose file system may be far away: no question to its server. */
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st) < 0)
+		return false;
+	return S_ISFIFO(st.stx_mode) || S_ISCHR(st.stx_mode);
+}
+
+/*
  * One write that can neither block us nor change how the descriptor behaves for the process, which
  * shares its flags: sockets have a flag for a single call, pipes and terminals are opened once
  * more. Anything else (the run's own file, perhaps at an offset that matters) is left alone. No
@@ -111,8 +140,19 @@ static void write_once(int fd, const char *text, size_t len)
 	(void)ignored;
 }
 
+static void take_and_write(const struct tracee *t, const char *text, size_t len)
+{
+	AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, t->tgid, 0);
+	AUTO_FD int fd = -1;
+
+	if (pidfd >= 0)
+		fd = (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0);
+	if (fd >= 0)
+		write_once(fd, text, len);
+}
+
 /* A pipe without a reader raises SIGPIPE: taken back before anybody sees it. */
-static void write_without_sigpipe(int fd, const char *text, size_t len)
+static void without_sigpipe(const struct tracee *t, const char *text, size_t len)
 {
 	static const struct timespec at_once = { 0 };
 	sigset_t pipe_only;
@@ -123,25 +163,26 @@ static void write_without_sigpipe(int fd, const char *text, size_t len)
 	sigaddset(&pipe_only, SIGPIPE);
 	sigpending(&pending);
 	pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
-	write_once(fd, text, len);
+	take_and_write(t, text, len);
 	if (!sigismember(&pending, SIGPIPE))
 		sigtimedwait(&pipe_only, NULL, &at_once);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/*
+ * Guarded all the same: a local socket may hold internet sockets on their way to somebody, and
+ * these end with it. If t is killed at this moment, its last descriptor is ours.
+ */
 static void tell(const struct tracee *t, const char *reason)
 {
-	AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, t->tgid, 0);
-	AUTO_FD int fd = -1;
 	char text[CS_TRACE_REASON_MAX + 32];
-	int len;
+	int len = snprintf(text, sizeof(text), "git-agent-run: %s\n", reason);
 
-	if (pidfd >= 0)
-		fd = (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0);
-	if (fd < 0 || !*reason)
+	if (!*reason || !may_take_stderr(t))
 		return;
-	len = snprintf(text, sizeof(text), "git-agent-run: %s\n", reason);
-	write_without_sigpipe(fd, text, (size_t)len);
+	guard_start(&t->trace->guard);
+	without_sigpipe(t, text, (size_t)len);
+	guard_stop(&t->trace->guard);
 }
 
 /* ---- the process ------------------------------------------------------------------------- */

@@ -80,7 +80,7 @@ struct tracee {
 	struct call *first, *last; /* further execs of the process */
 };
 
-/* The timer that ends a seizure which does not return. */
+/* The timer that ends a call which does not return. */
 struct guard {
 	timer_t timer;
 	bool ready;
@@ -92,6 +92,9 @@ int seize_init(struct cs_trace *trace, struct cs_err *err);
 void seize_release(struct cs_trace *trace);
 void seize_submit(struct cs_trace *trace, const struct call *call);
 void seize_event(struct cs_trace *trace, pid_t pid, int status);
+/* Between the two, waits that signals can end take GUARD_PULSE_NS at most. */
+void guard_start(const struct guard *guard);
+void guard_stop(const struct guard *guard);
 /* The digest that t waited for is there: hex, "" for unknown. */
 void seize_digest_known(struct tracee *t, const char *hex);
 

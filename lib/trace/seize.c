@@ -40,6 +40,7 @@
 #define GUARD_MAX_NS	 50000000
 #define GUARD_MIN_NS	 2000000
 #define GUARD_STEP_NS	 1000000
+#define GUARD_PULSE_NS	 10000000
 #define SEIZE_OPTIONS	 (PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL)
 #define SECCOMP_KILLABLE (1UL << 5) /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, Linux 5.19 */
 
@@ -83,6 +84,22 @@ int seize_init(struct cs_trace *trace, struct cs_err *err)
 	g->ready = true;
 	trace->killable = waits_killable();
 	return 0;
+}
+
+/* The handler returns, and the signal alone has ended the wait. */
+void guard_start(const struct guard *g)
+{
+	const struct itimerspec pulse = { { .tv_nsec = GUARD_PULSE_NS },
+					  { .tv_nsec = GUARD_PULSE_NS } };
+
+	timer_settime(g->timer, 0, &pulse, NULL);
+}
+
+void guard_stop(const struct guard *g)
+{
+	const struct itimerspec off = { 0 };
+
+	timer_settime(g->timer, 0, &off, NULL);
 }
 
 /* ---- SEIZE and what it says -------------------------------------------------------------- */

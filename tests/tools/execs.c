@@ -10,10 +10,12 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -554,6 +557,97 @@ static int no_exit(int n)
 	return 1;
 }
 
+/* A connection with more to send than its peer takes, and SO_LINGER for ten minutes. */
+static int lingering_socket(int *peer)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 600 };
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(addr);
+	static char chunk[65536];
+	int small = 4096;
+
+	setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	if (bind(listener, (struct sockaddr *)&addr, len) || listen(listener, 1) ||
+	    getsockname(listener, (struct sockaddr *)&addr, &len) ||
+	    connect(fd, (struct sockaddr *)&addr, len))
+		return -1;
+	*peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	close(listener);
+	while (send(fd, chunk, sizeof(chunk), MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* A local socket in whose queue the other one waits; its own other end is *peer. */
+static int socket_with_inside(int fd, int *peer)
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec byte = { control, 1 };
+	struct msghdr msg = { .msg_iov = &byte,
+			      .msg_iovlen = 1,
+			      .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+		return -1;
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	if (sendmsg(pair[1], &msg, 0) != 1)
+		return -1;
+	close(fd);
+	*peer = pair[1];
+	return pair[0];
+}
+
+/*
+ * Programs that are to be refused and have such a socket as their standard error. The test kills
+ * them at that moment: whoever has taken the descriptor to say why is the last one to close it.
+ */
+static int linger(int n, bool inside)
+{
+	int rc = 0;
+
+	for (int i = 0; i < n; i++) {
+		int peers[2] = { -1, -1 };
+		int fd = lingering_socket(&peers[0]);
+		pid_t pid;
+		int status;
+
+		if (fd >= 0 && inside)
+			fd = socket_with_inside(fd, &peers[1]);
+		if (fd < 0)
+			return complain("lingering socket");
+		pid = fork();
+		if (!pid) {
+			dup2(fd, 2);
+			run("/bin/echo", "echo", "linger");
+			_exit(99);
+		}
+		close(fd);
+		status = wait_for(pid);
+		rc |= status != SIGKILL && status != 126 << 8;
+	}
+	return rc;
+}
+
+static int linger_socket(int n)
+{
+	return linger(n, false);
+}
+
+static int linger_inside(int n)
+{
+	return linger(n, true);
+}
+
 /* Threads that fail to exec, all at once, n times each. */
 static void *fail_often(void *arg)
 {
@@ -604,6 +698,8 @@ static const struct {
 	{ "orphans", orphans, 3 },
 	{ "flood", flood, 100 },
 	{ "no-exit", no_exit, 0 },
+	{ "linger", linger_socket, 300 },
+	{ "linger-inside", linger_inside, 300 },
 };
 
 int main(int argc, char **argv)

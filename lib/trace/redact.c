@@ -4,9 +4,9 @@
  *
  * Two mistakes are possible, and the second is the worse: to leave a secret in the record, or to
  * hide from the reviewer what a command did. So only a value goes, never past white space unless
- * it is quoted or a key block; in code (what follows -c and the like) it also ends at what a shell
- * would take for the end of a word; a value that starts with $ or ` stays, since it is elsewhere;
- * and the replacement says how long the value was.
+ * it is quoted or a key block, and of that only lines of base64; in code (what follows -c and the
+ * like) it also ends, quoted or not, at what could begin another command; a value that starts with
+ * $ or ` stays, since it is elsewhere; and the replacement says how long the value was.
  */
 #include "countersign/trace.h"
 
@@ -59,7 +59,8 @@ static bool is_reference(char c)
 /* & ends a value in code and in the query of a URL. */
 static bool ends_value(char c, bool code)
 {
-	return is_space(c) || is_quote(c) || c == '&' || (code && c && strchr(";|<>(){}[],\\`", c));
+	return is_space(c) || is_quote(c) || c == '&' ||
+	       (code && c && strchr(";|<>(){}[],\\$`", c));
 }
 
 /* ---- an argument ------------------------------------------------------------------------- */
@@ -209,21 +210,103 @@ static bool take_token(struct scan *a)
 	return len;
 }
 
-/* RFC 7468: everything up to the end line, or to the end of the argument. */
+/* ---- key blocks -------------------------------------------------------------------------- */
+
+#define LABEL_MAX   64	  /* between BEGIN and the dashes */
+#define BODY_MAX    16384 /* bytes; an RSA key of 16,384 bits has 12,800 */
+#define BODY_MIN    32	  /* characters of a line of it, but for the last one */
+#define HEADERS_MAX 256	  /* of encrypted keys: RFC 1421 */
+
+static bool is_base64(char c)
+{
+	return is_alnum(c) || c == '+' || c == '/' || c == '=';
+}
+
+/* Line ends, also as a program or a JSON document writes them: \n, \\n. */
+static size_t skip_line_ends(const struct scan *a, size_t at)
+{
+	for (;;) {
+		size_t next = at;
+
+		while (next < a->n && a->s[next] == '\\')
+			next++;
+		if (next > at && next < a->n && (a->s[next] == 'n' || a->s[next] == 'r'))
+			at = next + 1;
+		else if (at < a->n && is_space(a->s[at]))
+			at++;
+		else
+			return at;
+	}
+}
+
+/* "Proc-Type: 4,ENCRYPTED" and "DEK-Info: AES-128-CBC,<hex>": as they are, and no more. */
+static size_t skip_headers(const struct scan *a, size_t at)
+{
+	static const char *const headers[] = { "Proc-Type: 4,ENCRYPTED", "DEK-Info: " };
+
+	for (size_t i = 0; i < CS_COUNT(headers); i++) {
+		size_t end = skip_line_ends(a, at);
+
+		if (!has(a, end, headers[i]))
+			continue;
+		end += strlen(headers[i]);
+		while (end < a->n && end - at < HEADERS_MAX &&
+		       (is_alnum(a->s[end]) || a->s[end] == '-' || a->s[end] == ','))
+			end++;
+		at = end;
+	}
+	return at;
+}
+
+/*
+ * The end of the lines of base64 that begin at `at`; `at` itself where there are none. All but the
+ * last are long, and the last is one only in front of the end line: words of a command are short.
+ */
+static size_t end_of_body(const struct scan *a, size_t at)
+{
+	size_t start = at;
+	size_t end = at;
+
+	while (end - start < BODY_MAX) {
+		size_t line = skip_line_ends(a, at);
+		size_t n = span(a, line, is_base64);
+
+		if (line + n - start > BODY_MAX)
+			break;
+		at = line + n;
+		if (n >= BODY_MIN ||
+		    (n && (has(a, skip_line_ends(a, at), "-----END ") || (a->open && at == a->n))))
+			end = at;
+		else
+			break;
+	}
+	return end;
+}
+
+/*
+ * RFC 7468, where the label speaks of a private key: the base64 between the two lines goes, and
+ * nothing that is none. Around it, and behind a block without an end, everything stays.
+ */
 static bool take_pem(struct scan *a)
 {
-	const char *end;
-	size_t stop = a->n;
+	static const char begin[] = "-----BEGIN ";
+	size_t label = a->at + sizeof(begin) - 1;
+	size_t body;
+	size_t end;
 
-	if (!has(a, a->at, "-----BEGIN "))
+	if (!has(a, a->at, begin))
 		return false;
-	end = memmem(a->s + a->at, a->n - a->at, "-----END ", 9);
-	if (end) {
-		end = memmem(end + 9, (size_t)(a->s + a->n - end - 9), "-----", 5);
-		if (end)
-			stop = (size_t)(end + 5 - a->s);
-	}
-	redact_to(a, stop, "key");
+	body = label;
+	while (body < a->n && body - label < LABEL_MAX && a->s[body] != '-')
+		body++;
+	if (!has(a, body, "-----") || !memmem(a->s + label, body - label, "PRIVATE KEY", 11))
+		return false;
+	body = skip_line_ends(a, skip_headers(a, body + 5));
+	end = end_of_body(a, body);
+	if (end == body)
+		return false;
+	copy_to(a, body);
+	redact_to(a, end, "key");
 	return true;
 }
 
@@ -364,17 +447,60 @@ static size_t end_of_line(const struct scan *a, size_t at)
 	return at;
 }
 
+/* What begins another command, or one inside: in a script no value goes past it. */
+static bool ends_command(char c)
+{
+	return c && strchr(";|&<>()$`\n\r", c);
+}
+
+/*
+ * Behind a quote. Whether that opened or closed a string, only a shell could say (": 'TOKEN='; rm
+ * x;
+ * ':'"): so in a script nothing but words goes.
+ */
+static size_t end_of_quoted(const struct scan *a, size_t at)
+{
+	char quote = a->s[at - 1];
+
+	while (at < a->n && a->s[at] != quote && !(a->code && ends_command(a->s[at])))
+		at++;
+	return at;
+}
+
 static size_t end_of_value(const struct scan *a, size_t at)
 {
-	if (at && is_quote(a->s[at - 1])) {
-		const char *close = memchr(a->s + at, a->s[at - 1], a->n - at);
-		size_t end = close ? (size_t)(close - a->s) : a->n;
+	size_t end;
 
+	if (at && is_quote(a->s[at - 1])) {
+		end = end_of_quoted(a, at);
 		return end > at && a->s[end - 1] == '\\' && end < a->n ? end - 1 : end;
 	}
 	while (at < a->n && !ends_value(a->s[at], a->code))
 		at++;
 	return at;
+}
+
+/* In a script: "a=b; c=d", which as commands are assignments at most. */
+static size_t end_of_cookies(const struct scan *a, size_t at)
+{
+	for (;;) {
+		size_t end = at + span(a, at, is_dotted);
+
+		if (end == at || end >= a->n || a->s[end] != '=')
+			return at;
+		at = end_of_value(a, end + 1);
+		end = at < a->n && a->s[at] == ';' ? at + 1 + span(a, at + 1, is_space) : at;
+		if (end == at || !span(a, end, is_dotted))
+			return at;
+		at = end;
+	}
+}
+
+static size_t end_of_header(const struct scan *a, size_t at)
+{
+	if (!a->code)
+		return end_of_line(a, at);
+	return end_of_cookies(a, at) > at ? end_of_cookies(a, at) : end_of_value(a, at);
 }
 
 static const char *const auth_schemes[] = { "Bearer ", "Basic ",     "Token ",
@@ -406,7 +532,7 @@ static bool take_named(struct scan *a)
 	value = skip_quote(a, value);
 	if (name->header) {
 		value = skip_scheme(a, value);
-		end = end_of_line(a, value);
+		end = end_of_header(a, value);
 	} else {
 		end = end_of_value(a, value);
 	}

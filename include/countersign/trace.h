@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The command trace: every execve of a run, verified, with the exit status of each process.
+ * The command trace: every execve of a run, verified, with the exit status of each process; and who
+ * asks for which connection.
  *
  * A seccomp user notification on execve and execveat stops the caller; the supervisor seizes the
  * thread with PTRACE_O_TRACEEXEC, lets the call go on, and at PTRACE_EVENT_EXEC reads from the
@@ -55,7 +56,8 @@ struct cs_trace_exec {
 	size_t argv_len, argv_total;
 	int argc;
 	char argv_sha256[CS_SHA256_HEX]; /* of all bytes, where truncated; else "" */
-	char sha256[CS_SHA256_HEX];	 /* of the executed file (a script's interpreter) */
+	/* Of the executed file (a script's interpreter), as it was at the exec; see digest.c. */
+	char sha256[CS_SHA256_HEX];
 	uint64_t dev, ino;
 	bool verified;
 	const char *unverified; /* NULL when verified */
@@ -66,6 +68,22 @@ struct cs_trace_exit {
 	pid_t pid;
 	int status;	     /* wait status; -1 unknown */
 	int64_t duration_ms; /* since the process's last exec event */
+};
+
+/*
+ * A call of connect(2) for an internet address, before it goes on; it may still fail. addr and port
+ * are what the caller's memory said, which can change at once: whom it really reaches only the
+ * other side knows. It can be found there by the cookie, which is verified. (A connection without
+ * this call, by TCP Fast Open, is refused to everybody.)
+ */
+struct cs_trace_connect {
+	pid_t pid;
+	pid_t command;	  /* itself or its nearest living ancestor with an exec event; 0: none */
+	int family;	  /* AF_INET or AF_INET6 */
+	int type;	  /* SOCK_STREAM and so on */
+	uint8_t addr[16]; /* 4 bytes of it for AF_INET */
+	uint16_t port;	  /* host byte order */
+	uint64_t cookie;  /* of the socket: SO_COOKIE, and idiag_cookie of sock_diag(7) */
 };
 
 enum cs_trace_verdict { CS_TRACE_DENY = 0, CS_TRACE_RUN };
@@ -83,12 +101,13 @@ struct cs_trace_ops {
 	enum cs_trace_verdict (*on_exec)(void *arg, const struct cs_trace_exec *exec,
 					 char reason[CS_TRACE_REASON_MAX]);
 	void (*on_exit)(void *arg, const struct cs_trace_exit *exit);
+	void (*on_connect)(void *arg, const struct cs_trace_connect *connect); /* or NULL */
 	void *arg;
 };
 
 /*
- * Nothing is lost without one of the last four growing. A call is in none of these when its caller
- * was killed before an instruction of the new image had run.
+ * Nothing is lost without one of the last four of the first group growing. A call is in none of
+ * these when its caller was killed before an instruction of the new image had run.
  */
 struct cs_trace_counts {
 	uint64_t execs;		/* events */
@@ -101,6 +120,9 @@ struct cs_trace_counts {
 	uint64_t refused;	/* calls failed with EAGAIN, without an event: more than
 				 * CS_TRACE_QUEUE_MAX waited at once */
 	uint64_t broken;	/* the listener failed and was closed: nothing can exec any more */
+
+	uint64_t debugged; /* calls of ptrace(2) to attach to another process: from then on that
+			    * one may do what is not in its command line */
 };
 #define CS_TRACE_QUEUE_MAX 32768 /* execs of processes that have another one in hand */
 

@@ -4,6 +4,10 @@
  *
  * The file is opened and hashed while a process that runs it stands at its exec, so the digest is
  * in the event, and is that of what runs: the kernel refuses writers of a file that is executed.
+ * Except in an overlay, where it looks at the overlay's file and not at the layer's: a process
+ * inside that has mapped a file of the upper layer to write (and closed it) can change it while it
+ * runs, and behind our back. So can any writer with Linux 6.11 and 6.12, which refuse nobody. There
+ * the digest is of what stood in the file at the exec, and no more.
  * Small files are hashed at once. A large one is hashed by a forked helper while the process stays
  * stopped and everything else goes on; a vfork parent has been released by then. So a run waits
  * for a 400 MB program once, in the process that wants it, and nowhere else.
@@ -11,7 +15,9 @@
  * A digest is kept under (device, inode, size, mtime, ctime), if ctime was older than SETTLED_NS
  * when the hashing began: a file can be rewritten, with its mtime set back, within one tick of
  * the clock that stamps ctime, and would then have the old key. Files just written are hashed at
- * each exec until they have settled.
+ * each exec until they have settled. A write through a mapping moves the times only when a page
+ * becomes dirty, not at each store: where such writers are possible (above), a file that has
+ * changed since the run began is hashed at each exec for as long as the run lasts.
  *
  * The helper has nothing but the open file and a pipe, makes only calls that are safe behind a
  * fork, dies with us, and is killed after DEADLINE_MS (a dead network file system): then, as for
@@ -21,10 +27,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 
 #define NS_PER_S    INT64_C(1000000000)
 #define SETTLED_NS  100000000
@@ -60,6 +70,8 @@ struct digest_job {
 
 struct digests {
 	struct cs_trace *trace;
+	int64_t since_ns;     /* no file of a lower layer has changed since */
+	bool writers_refused; /* of files that are executed, by this kernel */
 	struct kept kept[SETS][WAYS];
 	uint64_t tick;
 	char hex[CS_SHA256_HEX]; /* the latest of those that are not kept */
@@ -91,9 +103,34 @@ static bool same_key(const struct key *a, const struct key *b)
 	       a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns;
 }
 
-static bool is_settled(const struct key *key)
+static bool kernel_refuses_writers(void)
 {
-	return cs_wall_ns() - key->ctime_ns > SETTLED_NS;
+	struct utsname name;
+	unsigned major = 0;
+	unsigned minor = 0;
+
+	if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major != 6 || (minor != 11 && minor != 12);
+}
+
+/* Whether what t runs may be written to without a new time. */
+static bool may_change_unseen(const struct digests *d, const struct tracee *t,
+			      const struct key *key)
+{
+	AUTO_FD int fd = -1;
+	struct statfs fs;
+
+	if (key->ctime_ns < d->since_ns)
+		return false;
+	fd = openat(t->proc_fd, "exe", O_PATH | O_CLOEXEC);
+	return !d->writers_refused || fd < 0 || fstatfs(fd, &fs) < 0 ||
+	       fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+static bool is_settled(const struct digests *d, const struct tracee *t, const struct key *key)
+{
+	return cs_wall_ns() - key->ctime_ns > SETTLED_NS && !may_change_unseen(d, t, key);
 }
 
 static struct kept *set_of(struct digests *d, const struct key *key)
@@ -334,11 +371,12 @@ const char *digest_get(struct tracee *t, const struct stat *exe)
 	struct digests *d = t->trace->digests;
 	struct key key = key_of(exe);
 	const char *known = recall(d, &key);
-	bool settled = is_settled(&key);
 	AUTO_FD int fd = -1;
+	bool settled;
 
 	if (known)
 		return known;
+	settled = is_settled(d, t, &key);
 	if (key.size > MAX_BYTES)
 		return "";
 	t->job = settled ? find_job(d, &key) : NULL;
@@ -362,6 +400,8 @@ struct digests *digests_new(struct cs_trace *trace)
 	struct digests *d = cs_calloc(1, sizeof(*d));
 
 	d->trace = trace;
+	d->since_ns = cs_wall_ns() - SETTLED_NS;
+	d->writers_refused = kernel_refuses_writers();
 	return d;
 }
 

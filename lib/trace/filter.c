@@ -2,6 +2,15 @@
 /*
  * The notification filter, installed by the agent's process right before its first exec.
  *
+ *	notified	execve, execveat; connect; ptrace where it attaches to somebody (a count)
+ *	refused		process_vm_writev (EPERM), and data before a connection (EOPNOTSUPP, which
+ *			is also the word of a kernel without TCP Fast Open)
+ *
+ * process_vm_writev would let a process change the arguments of another one between its exec and
+ * its first instruction, and back: what was recorded would not be what ran. The same by
+ * /proc/<pid>/mem is the sandbox's to refuse (Landlock). A debugger needs neither of them, cannot
+ * attach while we have the process, and is counted.
+ *
  * execve and execveat of every ABI that a kernel of this architecture offers (x86-64, x32 and
  * i386; aarch64 and 32-bit ARM) become notifications; the call waits until the supervisor
  * answers. A call by an ABI that the filter does not know fails with ENOSYS, the word of a kernel
@@ -24,6 +33,8 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -49,6 +60,24 @@ static const uint32_t more_abis[] = {
 #endif
 };
 
+/* mask 0: whatever the arguments are. */
+static const struct rule {
+	uint32_t action;
+	int call;
+	unsigned arg;
+	uint64_t mask, value;
+} rules[] = {
+	{ SCMP_ACT_NOTIFY, SCMP_SYS(execve), 0, 0, 0 },
+	{ SCMP_ACT_NOTIFY, SCMP_SYS(execveat), 0, 0, 0 },
+	{ SCMP_ACT_NOTIFY, SCMP_SYS(connect), 0, 0, 0 },
+	{ SCMP_ACT_NOTIFY, SCMP_SYS(ptrace), 0, 0xffffffff, PTRACE_ATTACH },
+	{ SCMP_ACT_NOTIFY, SCMP_SYS(ptrace), 0, 0xffffffff, PTRACE_SEIZE },
+	{ SCMP_ACT_ERRNO(EPERM), SCMP_SYS(process_vm_writev), 0, 0, 0 },
+	{ SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendto), 3, MSG_FASTOPEN, MSG_FASTOPEN },
+	{ SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendmsg), 2, MSG_FASTOPEN, MSG_FASTOPEN },
+	{ SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN, MSG_FASTOPEN },
+};
+
 /* 0 or a negative errno, as libseccomp has it. */
 static int add_rules(scmp_filter_ctx ctx)
 {
@@ -56,10 +85,12 @@ static int add_rules(scmp_filter_ctx ctx)
 
 	for (size_t i = 0; !rc && i < CS_COUNT(more_abis); i++)
 		rc = seccomp_arch_add(ctx, more_abis[i]);
-	if (!rc)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(execve), 0);
-	if (!rc)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(execveat), 0);
+	for (size_t i = 0; !rc && i < CS_COUNT(rules); i++) {
+		const struct rule *r = &rules[i];
+		struct scmp_arg_cmp cmp = SCMP_CMP(r->arg, SCMP_CMP_MASKED_EQ, r->mask, r->value);
+
+		rc = seccomp_rule_add_array(ctx, r->action, r->call, r->mask ? 1 : 0, &cmp);
+	}
 	return rc;
 }
 

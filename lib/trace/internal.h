@@ -5,8 +5,8 @@
  *	listener.c	notification -> call          seize.c	call -> seized thread -> stop
  *	image.c		stop -> what runs             digest.c	file -> SHA-256
  *	deny.c		verdict -> status 126         exit.c	process -> exit status
- *	trace.c		the public calls              pidmap.c	pid -> thing
- *	regs.c		the registers of an image
+ *	connect.c	notification -> who connects  pidmap.c	pid -> thing
+ *	trace.c		the public calls              regs.c	the registers of an image
  */
 #ifndef LIB_TRACE_INTERNAL_H
 #define LIB_TRACE_INTERNAL_H
@@ -37,13 +37,22 @@ void pidmap_release(struct pidmap *map);
 
 /* ---- listener.c -------------------------------------------------------------------------- */
 
-/* One exec that waits for an answer. */
+enum call_kind {
+	CALL_EXEC = 0,
+	CALL_CONNECT,
+	CALL_SOCKETCALL, /* the same for i386: the arguments stand in memory */
+	CALL_PTRACE,
+};
+
+/* One that waits for an answer. */
 struct call {
 	struct call *next; /* in its process's queue */
 	uint64_t id;
 	pid_t tid;
 	uint64_t path; /* addresses in the caller; 0: not known for this ABI */
 	uint64_t argv; /* 0 also for ABIs with 32-bit pointers */
+	enum call_kind kind;
+	uint64_t args[3]; /* of a connect */
 };
 
 #define LISTENER_IN_HAND 1024 /* seized threads at once; further calls wait in the kernel */
@@ -89,6 +98,8 @@ struct guard {
 };
 
 int seize_init(struct cs_trace *trace, struct cs_err *err);
+/* The process of a thread; its *pidfd, or -1 where the thread is not its leader. */
+pid_t seize_process_of(pid_t tid, int *pidfd);
 void seize_release(struct cs_trace *trace);
 void seize_submit(struct cs_trace *trace, const struct call *call);
 void seize_event(struct cs_trace *trace, pid_t pid, int status);
@@ -168,6 +179,11 @@ void digests_free(struct digests *digests);
 void deny_start(struct tracee *t, const char *reason);
 void deny_stop(struct tracee *t, int status);
 
+/* ---- connect.c --------------------------------------------------------------------------- */
+
+/* Tells the owner; the call is to be answered behind it. */
+void connect_report(struct cs_trace *trace, const struct call *call);
+
 /* ---- exit.c ------------------------------------------------------------------------------ */
 
 void exit_init(struct cs_trace *trace);
@@ -213,6 +229,8 @@ struct cs_trace {
 	uint64_t sweep_timer;
 };
 
+/* pid itself, or its nearest living ancestor that has an exec event; 0: none. */
+pid_t trace_command_of(const struct cs_trace *trace, pid_t pid);
 /* Tells the owner; fills what is the same for all events. */
 enum cs_trace_verdict trace_report(struct cs_trace *trace, struct cs_trace_exec *exec,
 				   char reason[CS_TRACE_REASON_MAX]);

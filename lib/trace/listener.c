@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Notifications: one waiting exec each.
+ * Notifications: one waiting call each. A connect is told and goes on, a ptrace is counted and goes
+ * on; an exec is what the rest of this is about.
  *
  * A received notification is answered, or waits in a queue of seize.c: none is forgotten, for its
  * thread would wait for ever. One is taken in each turn of the loop, so that a flood of them
@@ -37,13 +38,13 @@
 
 #define X32 0x40000000 /* __X32_SYSCALL_BIT */
 
-/* Where the path and the argument vector stand among the arguments, by ABI. */
+/* Where the path and the argument vector of an exec stand among the arguments, by ABI. */
 static const struct {
 	uint32_t arch;
 	int nr;
 	int path, argv;
 	bool narrow; /* pointers of 32 bits */
-} abis[] = {
+} execs[] = {
 #if defined(__x86_64__)
 	{ AUDIT_ARCH_X86_64, 59, 0, 1, false },	 /* execve */
 	{ AUDIT_ARCH_X86_64, 322, 1, 2, false }, /* execveat */
@@ -57,17 +58,40 @@ static const struct {
 #endif
 };
 
+static const struct {
+	uint32_t arch;
+	int nr;
+	enum call_kind kind;
+} others[] = {
+#if defined(__x86_64__)
+	{ AUDIT_ARCH_X86_64, 42, CALL_CONNECT }, { AUDIT_ARCH_X86_64, X32 | 42, CALL_CONNECT },
+	{ AUDIT_ARCH_I386, 362, CALL_CONNECT },	 { AUDIT_ARCH_I386, 102, CALL_SOCKETCALL },
+	{ AUDIT_ARCH_X86_64, 101, CALL_PTRACE }, { AUDIT_ARCH_X86_64, X32 | 521, CALL_PTRACE },
+	{ AUDIT_ARCH_I386, 26, CALL_PTRACE },
+#elif defined(__aarch64__)
+	{ AUDIT_ARCH_AARCH64, 203, CALL_CONNECT },
+	{ AUDIT_ARCH_ARM, 283, CALL_CONNECT },
+	{ AUDIT_ARCH_AARCH64, 117, CALL_PTRACE },
+	{ AUDIT_ARCH_ARM, 26, CALL_PTRACE },
+#endif
+};
+
 static struct call call_of(const struct seccomp_notif *req)
 {
 	struct call call = { .id = req->id, .tid = (pid_t)req->pid };
 
-	for (size_t i = 0; i < CS_COUNT(abis); i++) {
-		if (abis[i].arch != req->data.arch || abis[i].nr != req->data.nr)
+	for (size_t i = 0; i < CS_COUNT(execs); i++) {
+		if (execs[i].arch != req->data.arch || execs[i].nr != req->data.nr)
 			continue;
-		call.path = req->data.args[abis[i].path];
-		if (!abis[i].narrow)
-			call.argv = req->data.args[abis[i].argv];
+		call.path = req->data.args[execs[i].path];
+		if (!execs[i].narrow)
+			call.argv = req->data.args[execs[i].argv];
+		return call;
 	}
+	for (size_t i = 0; i < CS_COUNT(others); i++)
+		if (others[i].arch == req->data.arch && others[i].nr == req->data.nr)
+			call.kind = others[i].kind;
+	memcpy(call.args, req->data.args, sizeof(call.args));
 	return call;
 }
 
@@ -79,10 +103,31 @@ void listener_close(struct cs_trace *trace)
 	cs_close(&trace->listener_fd);
 }
 
+/* What is not known to be something else is an exec: it waits to be seen. */
+static void take(struct cs_trace *trace, const struct seccomp_notif *req)
+{
+	struct call call = call_of(req);
+
+	switch (call.kind) {
+	case CALL_CONNECT:
+	case CALL_SOCKETCALL:
+		connect_report(trace, &call);
+		listener_answer(trace, call.id, 0);
+		break;
+	case CALL_PTRACE:
+		trace->counts.debugged++;
+		listener_answer(trace, call.id, 0);
+		break;
+	case CALL_EXEC:
+	default:
+		seize_submit(trace, &call);
+		break;
+	}
+}
+
 void listener_ready(void *arg, int fd, uint32_t events)
 {
 	struct cs_trace *trace = arg;
-	struct call call;
 
 	if (!(events & EPOLLIN)) {
 		listener_close(trace); /* EPOLLHUP: nobody has the filter any more */
@@ -101,8 +146,7 @@ void listener_ready(void *arg, int fd, uint32_t events)
 		listener_close(trace);
 		return;
 	}
-	call = call_of(trace->request);
-	seize_submit(trace, &call);
+	take(trace, trace->request);
 }
 
 void listener_resume(struct cs_trace *trace)

@@ -182,7 +182,7 @@ static void go_unverified(struct cs_trace *trace, const struct call *call, pid_t
  * The process of a thread. A leader's pidfd can be had, other threads' not (they give ENOENT or
  * EINVAL): so the common case costs one call, and yields the *pidfd that exit.c needs anyway.
  */
-static pid_t process_of(pid_t tid, int *pidfd)
+pid_t seize_process_of(pid_t tid, int *pidfd)
 {
 	AUTO_FD int proc_fd = -1;
 	struct proc_status status;
@@ -315,7 +315,7 @@ void seize_submit(struct cs_trace *trace, const struct call *call)
 
 	if (idle && answer_missing(trace, call))
 		return;
-	tgid = process_of(call->tid, &pidfd);
+	tgid = seize_process_of(call->tid, &pidfd);
 	busy = pidmap_get(&trace->processes, tgid);
 	if (!busy && (idle || !answer_missing(trace, call))) {
 		begin(trace, call, tgid, pidfd);

@@ -95,7 +95,7 @@ void cs_trace_counts(const struct cs_trace *trace, struct cs_trace_counts *out)
 }
 
 /* Parents that only forked have no event: the nearest ancestor that has one is looked for. */
-static pid_t nearest_command(const struct cs_trace *trace, pid_t pid)
+pid_t trace_command_of(const struct cs_trace *trace, pid_t pid)
 {
 	struct proc_stat stat;
 
@@ -117,7 +117,7 @@ enum cs_trace_verdict trace_report(struct cs_trace *trace, struct cs_trace_exec 
 {
 	reason[0] = '\0';
 	exit_settle(trace, exec->pid);
-	exec->parent = nearest_command(trace, exec->ppid);
+	exec->parent = trace_command_of(trace, exec->ppid);
 	trace->counts.execs++;
 	if (!exec->verified)
 		trace->counts.unverified++;

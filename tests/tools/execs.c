@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -668,6 +669,36 @@ static int flood(int n)
 	return 0;
 }
 
+/* Connections that are refused at once: to a local socket, to a port of this host. */
+static int connects(int n, int family)
+{
+	struct sockaddr_un local = { .sun_family = AF_UNIX, .sun_path = "/nonexistent/socket" };
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(9),
+				  .sin_addr.s_addr = htonl(0x7f000001) };
+	const struct sockaddr *addr = family == AF_UNIX ? (void *)&local : (void *)&in;
+	socklen_t len = family == AF_UNIX ? sizeof(local) : sizeof(in);
+
+	for (int i = 0; i < n; i++) {
+		int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || connect(fd, addr, len) == 0)
+			return complain("connect");
+		close(fd);
+	}
+	return 0;
+}
+
+static int connect_local(int n)
+{
+	return connects(n, AF_UNIX);
+}
+
+static int connect_in(int n)
+{
+	return connects(n, AF_INET);
+}
+
 static const struct {
 	const char *name;
 	int (*act)(int n);
@@ -698,6 +729,8 @@ static const struct {
 	{ "orphans", orphans, 3 },
 	{ "flood", flood, 100 },
 	{ "no-exit", no_exit, 0 },
+	{ "connect-local", connect_local, 100 },
+	{ "connect", connect_in, 100 },
 	{ "linger", linger_socket, 300 },
 	{ "linger-inside", linger_inside, 300 },
 };

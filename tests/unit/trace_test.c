@@ -6,6 +6,8 @@
  */
 #include "trace_suite.h"
 
+#include <arpa/inet.h>
+
 /* ---- what was recorded ----------------------------------------------------------------------- */
 
 static void add_escaped(struct cs_buf *b, const char *s, size_t n)
@@ -454,6 +456,85 @@ START_TEST(lingering)
 }
 END_TEST
 
+/* ---- connections ----------------------------------------------------------------------------- */
+
+static struct cs_trace_connect connects[64];
+static size_t n_connects;
+
+static void keep_connect(const struct cs_trace_connect *c)
+{
+	ck_assert_uint_lt(n_connects, CS_COUNT(connects));
+	connects[n_connects++] = *c;
+}
+
+/* In the words of the script: family, type, address, port, cookie. */
+static void add_connect(struct cs_buf *b, const struct cs_trace_connect *c)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	cs_buf_addf(b, "%d %s %u %llu\n", c->type,
+		    inet_ntop(c->family, c->addr, text, sizeof(text)), c->port,
+		    (unsigned long long)c->cookie);
+}
+
+/* Each call once, with the cookie that the socket really has, and the command that made it. */
+START_TEST(who_connects)
+{
+	static const char script[] =
+		"import socket, struct, threading, os\n"
+		"def go(family, type, addr):\n"
+		"    with socket.socket(family, type) as s:\n"
+		"        s.connect_ex(addr)\n"
+		"        c = struct.unpack('Q', s.getsockopt(socket.SOL_SOCKET, 57, 8))[0]\n"
+		"        print(int(type), addr[0], addr[1], c, flush=True)\n"
+		"S, D = socket.SOCK_STREAM, socket.SOCK_DGRAM\n"
+		"go(socket.AF_INET, S, ('127.0.0.1', 9))\n"
+		"go(socket.AF_INET, D, ('192.0.2.7', 53))\n"
+		"go(socket.AF_INET6, S, ('::1', 65535))\n"
+		"t = threading.Thread(target=go, args=(socket.AF_INET, S, ('127.0.0.2', 80)))\n"
+		"t.start(); t.join()\n"
+		"if not os.fork(): go(socket.AF_INET, S, ('127.0.0.3', 80)); os._exit(0)\n"
+		"os.wait()\n"
+		"socket.socket(socket.AF_UNIX).connect_ex('/nonexistent')\n"
+		"socket.socket(socket.AF_INET).connect_ex(('127.0.0.4', 1))\n"
+		"try: socket.socket(socket.AF_INET, S).sendto(b'x', 0x20000000, ('127.0.0.1', 9))\n"
+		"except OSError as e: assert e.errno == 95, e\n"
+		"else: assert False\n";
+	struct traced t = { .connected = keep_connect };
+	struct cs_buf got = CS_BUF_INIT;
+	char *want;
+
+	if (!become(&t, (enum who)_i))
+		return;
+	n_connects = 0;
+	want = run_script(&t, "/usr/bin/python3", script);
+	ck_assert_msg(t.status == 0, "%s: %s", who_names[_i], want);
+	ck_assert_uint_eq(n_connects, 6); /* the last one told us nothing to compare */
+	for (size_t i = 0; i + 1 < n_connects; i++)
+		add_connect(&got, &connects[i]);
+	ck_assert_str_eq(got.data, want);
+	for (size_t i = 0; i < n_connects; i++) {
+		ck_assert_int_eq(connects[i].command, t.events[t.n - 1].exec.pid);
+		ck_assert((connects[i].pid == connects[i].command) == (i != 4));
+	}
+	cs_buf_release(&got);
+	free(want);
+	traced_release(&t);
+}
+END_TEST
+
+START_TEST(many_connects)
+{
+	struct traced t = { 0 };
+
+	run_tool(&t, _i ? "connect-local" : "connect", "1000");
+	ck_assert_int_eq(t.status, 0);
+	ck_assert_uint_eq(t.n_connects, _i ? 0 : 1000);
+	check_complete(&t, "connects");
+	traced_release(&t);
+}
+END_TEST
+
 /* ---- what cannot be verified ----------------------------------------------------------------- */
 
 static unsigned count_unverified(const struct traced *t, const char *why)
@@ -686,6 +767,8 @@ int main(void)
 	tcase_add_loop_test(tc, refused, 0, n_who * (int)CS_COUNT(denials));
 	tcase_add_loop_test(tc, reasons, 0, n_who);
 	tcase_add_loop_test(tc, lingering, 0, 2);
+	tcase_add_loop_test(tc, who_connects, 0, n_who);
+	tcase_add_loop_test(tc, many_connects, 0, 2);
 	tcase_add_loop_test(tc, debugged, 0, n_who * (int)CS_COUNT(debuggers));
 	tcase_add_test(tc, debugged_and_refused);
 	tcase_add_loop_test(tc, unreadable, 0, 2);

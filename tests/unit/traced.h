@@ -33,10 +33,12 @@ struct traced {
 	void (*tweak)(struct cs_trace *trace);
 	void (*exited)(const struct cs_trace_exit *e);
 	void (*called)(const struct cs_trace_exec *e);
+	void (*connected)(const struct cs_trace_connect *c);
 
 	/* found */
 	struct traced_event *events;
 	size_t n, cap;
+	size_t n_connects;
 	int status; /* of the child */
 	struct cs_trace_counts counts;
 
@@ -91,6 +93,15 @@ static inline void traced_exit(void *arg, const struct cs_trace_exit *e)
 		t->events[i].status = e->status;
 		return;
 	}
+}
+
+static inline void traced_connect(void *arg, const struct cs_trace_connect *c)
+{
+	struct traced *t = arg;
+
+	t->n_connects++;
+	if (t->connected)
+		t->connected(c);
 }
 
 static inline void traced_sigchld(void *arg, int fd, uint32_t events)
@@ -173,7 +184,7 @@ static inline void traced_child(const struct traced *t, int socket_fd, const cha
 
 static inline void traced_start(struct traced *t, const char *const *argv)
 {
-	static const struct cs_trace_ops ops = { traced_exec, traced_exit, NULL };
+	static const struct cs_trace_ops ops = { traced_exec, traced_exit, traced_connect, NULL };
 	struct cs_trace_ops own = ops;
 	struct cs_err err = CS_ERR_INIT;
 	sigset_t set;

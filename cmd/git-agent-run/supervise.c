@@ -10,6 +10,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,8 @@ struct supervisor {
 	int keys;	  /* interrupts of the terminal seen so far, and the last one's time */
 	int64_t last_key_ns;
 	bool timed_out;
+	bool stopped_by_us; /* the agent, and its report may still come */
+	bool stop_noted;
 	bool exited;	  /* the agent; agent_status is known */
 	bool gone;	  /* everything inside */
 	int exec_errno;
@@ -116,6 +119,35 @@ static void on_timeout(void *arg)
 	cs_loop_after(s->loop, KILL_AFTER_MS, kill_now, s);
 }
 
+/* ---- job control ---- */
+
+static pid_t parent_of(pid_t pid)
+{
+	AUTO_FREE char *path = cs_asprintf("/proc/%d/stat", (int)pid);
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[512] = "";
+	int parent = 0;
+
+	if (fd < 0 || read(fd, text, sizeof text - 1) <= 0)
+		return 0;
+	/* Behind the name, which may hold anything: state, then the parent. */
+	const char *p = strrchr(text, ')');
+	return p && sscanf(p, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/*
+ * Whether nobody would continue our job if it stopped: the parent of its first process is none that
+ * has us as a job. The kernel calls such a process group orphaned, and spares it SIGTSTP.
+ */
+static bool job_is_orphaned(void)
+{
+	pid_t pid = getpid();
+
+	while (pid > 1 && getpgid(pid) == getpgrp())
+		pid = parent_of(pid);
+	return pid <= 1 || getsid(pid) != getsid(0);
+}
+
 /*
  * Stops us, and goes on when we are continued. Where the agent stopped itself, the whole job has to
  * stop (git itself waits for us in it); a SIGTSTP has reached the others already.
@@ -123,14 +155,34 @@ static void on_timeout(void *arg)
 static void suspend(struct supervisor *s, bool job)
 {
 	streams_suspend(s->run);
-	if (!s->run->tty)
+	if (!s->run->tty) {
 		cs_sandbox_signal(s->run->sandbox, SIGSTOP);
+		s->stopped_by_us = true;
+	}
 	if (job)
 		kill(0, SIGSTOP);
 	else
 		raise(SIGSTOP);
 	cs_sandbox_signal(s->run->sandbox, SIGCONT);
 	streams_resume(s->run);
+}
+
+/*
+ * The agent has stopped: at a terminal so do we, for the shell to continue us both. Elsewhere nobody
+ * could, and it would stand there for ever: it goes on at once.
+ */
+static void on_stopped(struct supervisor *s)
+{
+	if (s->run->tty && !job_is_orphaned()) {
+		suspend(s, true);
+		return;
+	}
+	if (!s->stopped_by_us && !s->stop_noted) {
+		note("the agent stopped itself; with nobody to continue it, it goes on");
+		s->stop_noted = true;
+	}
+	s->stopped_by_us = false;
+	cs_sandbox_signal(s->run->sandbox, SIGCONT);
 }
 
 /* ---- descriptors ---- */
@@ -169,7 +221,8 @@ static void on_signal(void *arg, int fd, uint32_t events)
 			streams_resize(s->run);
 			break;
 		case SIGTSTP:
-			suspend(s, false);
+			if (!job_is_orphaned())
+				suspend(s, false);
 			break;
 		default:
 			ask_to_stop(s, (int)info.ssi_signo);
@@ -195,8 +248,7 @@ static void on_sandbox(void *arg, int fd, uint32_t events)
 		s->exec_errno = value;
 		break;
 	case CS_SANDBOX_STOPPED:
-		if (s->run->tty)
-			suspend(s, true);
+		on_stopped(s);
 		break;
 	case CS_SANDBOX_EXITED:
 		s->exited = true;

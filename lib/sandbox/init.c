@@ -251,8 +251,12 @@ static void reap_loop(struct inside *in, pid_t agent, int sig_fd)
 		if (p[0].revents) {
 			if (recv(in->ctl_fd, &msg, sizeof msg, MSG_DONTWAIT) != sizeof msg)
 				return;
-			if (msg.type == MSG_SIGNAL)
+			if (msg.type == MSG_SIGNAL) {
 				kill(-agent, msg.value);
+				/* It may have joined another group. */
+				if (getpgid(agent) != agent)
+					kill(agent, msg.value);
+			}
 			if (msg.type == MSG_GO && write(in->go_fd, "", 1) == 1)
 				cs_close(&in->go_fd);
 		}

@@ -73,6 +73,10 @@ s.send(b"\x03\x03")
 check("Ctrl-C twice kills", s.wait() == 130, s)
 check("and the change so far is captured", b"1 files changed" in s.out, s)
 
+# Here git-agent-run leads its session: nobody could continue it.
+s = Session("kill -STOP $$; echo went-on; exit 7")
+check("an agent that stops itself under nobody goes on", s.wait() == 7 and b"went-on" in s.out, s)
+
 s = Session("stty raw -echo; echo ready; sleep 0.2; kill -9 $$")
 s.until(rb"ready")
 attrs = termios.tcgetattr(s.fd)

@@ -197,6 +197,7 @@ void report_trace_end(struct report *r, const struct cs_trace *trace)
 	} table[] = {
 		{ "failed_execs", c.failed_execs, NULL },
 		{ "unverified", c.unverified, "programs whose image the supervisor could not read" },
+		{ "debugged", c.debugged, NULL },
 		{ "unknown_exits", c.unknown_exits, NULL },
 		{ "unfollowed", c.unfollowed, "programs whose end was not followed" },
 		{ "refused", c.refused, "program starts refused: too many at once" },

@@ -166,7 +166,11 @@ void cs_plan_add_system(struct cs_plan *plan, const char *user, const char *home
 		cs_plan_mount(plan, CS_MOUNT_SYMLINK, NULL, links[i].dst, links[i].target);
 	cs_plan_mount(plan, CS_MOUNT_PROC, NULL, "/proc", NULL);
 
-	static const char *const writable[] = { "/dev", "/proc", "/run" };
+	/*
+	 * Not /proc: who may write to /proc/<pid>/mem of a neighbour changes its arguments between
+	 * exec and first instruction, and the trace would tell of what did not run.
+	 */
+	static const char *const writable[] = { "/dev", "/run" };
 	for (size_t i = 0; i < CS_COUNT(writable); i++)
 		cs_strv_add(&plan->writable, writable[i]);
 }

@@ -11,9 +11,11 @@
  * are rewritten while the kernel copies them come without their end, or with two, and then env_end
  * is elsewhere.)
  *
- * One hole is left, and is none of the trace's: a process of the same user that may write into
- * another's memory (ptrace rights) may do so here as well as a millisecond later. That is code
- * injection into a running process, and not a command.
+ * Neighbours of the same user could change what stands there, before we read it or behind our back:
+ * that is refused to them (filter.c says how, and what of it is not ours). A debugger inside cannot
+ * while we have the process. What it does to one that runs is code injection, and no command: where
+ * the policy lets it ([sandbox] debuggers), the record says what was executed and not what became
+ * of it, and counts how often somebody attached.
  *
  * What is read is bounded: strings by PATH_MAX, arguments by CS_TRACE_ARGV_MAX (what is beyond is
  * hashed; the kernel allows 6 MiB at most).

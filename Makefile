@@ -10,6 +10,7 @@
 #   make lint         clang-tidy and cppcheck       make format    clang-format in place
 #   make check-layers includes point downwards only (lib/LAYERS)
 #   make fuzz bench   the long runs; make check holds a short one of each
+#   make race         a million execs whose arguments are rewritten meanwhile
 #
 # VARIANT=release|asan|cov|fuzz chooses the build tree, V=1 shows the commands, WERROR=1 stops at
 # warnings. CFLAGS and LDFLAGS are yours; what the project needs is in CS_CFLAGS and CS_LDFLAGS.
@@ -126,7 +127,7 @@ $(BUILD)/tools/probe: $(wildcard tests/attack/probe/*.[ch]) Makefile
 $(BUILD)/tools/%: tests/tools/%.c Makefile
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(CS_WARN) -o $@ $< -lpthread
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O1 -g $(CS_WARN) $(TOOL_LDFLAGS) -o $@ $< -lpthread
 
 $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
 	$(call say,LD,$@)
@@ -137,6 +138,13 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(CS_LIBS)
+
+# It execs itself a million times.
+$(BUILD)/tools/exec-race: TOOL_LDFLAGS := -static
+
+.PHONY: race
+race: tools $(BUILD)/unit/trace_stress_test
+	$(Q)CK_RUN_CASE=race CS_RACE=$${CS_RACE:-1000000} $(BUILD)/unit/trace_stress_test
 
 .PHONY: unit tools fuzzers check check-unit check-layers
 unit: $(UNIT:%=$(BUILD)/unit/%)

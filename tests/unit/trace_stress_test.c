@@ -4,7 +4,8 @@
  * oracle, arguments that are rewritten during the call, a supervisor that is kept waiting, flooded
  * or killed.
  *
- * CS_LONG=1 makes the race 100,000 tries instead of 1,500.
+ * CS_LONG=1 makes the race 100,000 tries instead of 1,000, CS_RACE=<n> as many as that (make race:
+ * a million), and the load 100,000 programs instead of 1,000.
  */
 #include "trace_suite.h"
 
@@ -15,14 +16,18 @@
 
 /* ---- load ------------------------------------------------------------------------------------ */
 
-START_TEST(ten_thousand)
+START_TEST(many)
 {
 	struct traced t = { .forget = true };
+	unsigned n = getenv("CS_LONG") ? 100000 : 1000;
+	int64_t start_mono_ns = cs_mono_ns();
 
-	run_tool(&t, "spawn", "10000");
+	run_tool(&t, "spawn", getenv("CS_LONG") ? "100000" : "1000");
+	if (getenv("CS_LONG"))
+		printf("# %u in %d s\n", n, (int)((cs_mono_ns() - start_mono_ns) / 1000000000));
 	ck_assert_int_eq(t.status, 0);
-	ck_assert_uint_eq(t.counts.execs, 10001);
-	ck_assert_uint_eq(t.counts.exits, 10001);
+	ck_assert_uint_eq(t.counts.execs, n + 1);
+	ck_assert_uint_eq(t.counts.exits, n + 1);
 	ck_assert_uint_eq(t.counts.unverified + t.counts.unknown_exits + t.counts.unfollowed +
 				  t.counts.refused + t.counts.broken,
 			  0);
@@ -249,15 +254,16 @@ static unsigned race_once(const char *n)
 START_TEST(race)
 {
 	struct traced t = { 0 };
-	unsigned rounds = getenv("CS_LONG") ? 23 : 1;
+	const char *wanted = getenv("CS_RACE");
+	unsigned n = wanted ? (unsigned)atoi(wanted) : getenv("CS_LONG") ? 100000 : 1000;
 	unsigned tries = 0;
 
 	ck_assert(become(&t, AS_SELF));
-	for (unsigned i = 0; i < rounds; i++)
-		tries += race_once(rounds > 1 ? "4000" : "1500");
-	ck_assert_uint_gt(tries, rounds > 1 ? 100000 : 1500);
-	if (rounds > 1)
-		printf("# %u tries\n", tries);
+	while (tries < n) {
+		tries += race_once(n > 4000 ? "4000" : "900");
+		if (n > 4000)
+			fprintf(stderr, "# %u tries\n", tries);
+	}
 }
 END_TEST
 
@@ -469,14 +475,18 @@ int main(void)
 
 	tcase_set_timeout(tc, getenv("CS_LONG") ? 1800 : 180);
 	tcase_add_unchecked_fixture(tc, suite_setup, suite_teardown);
-	tcase_add_test(tc, ten_thousand);
+	tcase_add_test(tc, many);
 	tcase_add_loop_test(tc, build_like_the_oracle, 0, N_WHO);
-	tcase_add_test(tc, race);
 	tcase_add_test(tc, held_mutex);
 	tcase_add_test(tc, full_queue);
 	tcase_add_test(tc, little_room);
 	tcase_add_test(tc, killed_supervisor);
 	tcase_add_test(tc, killed_while_held);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("race");
+	tcase_set_timeout(tc, 12000);
+	tcase_add_unchecked_fixture(tc, suite_setup, suite_teardown);
+	tcase_add_test(tc, race);
 	suite_add_tcase(s, tc);
 	return unit_run(s);
 }

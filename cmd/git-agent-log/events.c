@@ -1,25 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The event log as people read it: commands with their outcome, connections, refusals. Strings in
- * events are the agent's; all of them leave through add_foreign() and add_words().
+ * Events as they are, and as one line each: for what was denied, and for following a run. Strings
+ * in events are the agent's; all of them leave through escaping.
  */
-#include "log.h"
+#include "view.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define LOG_FILE "events.jsonl"
-#define MAX_PID	 (1 << 22) /* PID_MAX_LIMIT */
+#define BY_COLUMNS 40	 /* of a command in a remark */
+#define LONG_MS	   1000	 /* an end that is worth a line */
+#define COPY_STEP  65536 /* events are copied in pieces of this size */
 
-static bool is_allowed(const cJSON *event)
+/* ---- running commands ---- */
+
+void live_init(struct live *live, int fd, int64_t started_ns)
 {
-	return !strcmp(cs_json_str(event, "decision", "deny"), "allow");
+	*live = (struct live){ .fd = fd, .started_ns = started_ns };
+	live->by_pid = cs_calloc(MAX_PID, sizeof(*live->by_pid)); /* touched where pids are */
 }
 
-static bool is_type(const cJSON *event, const char *type)
+void live_release(struct live *live)
 {
-	return !strcmp(cs_json_str(event, "type", ""), type);
+	free(live->by_pid);
+}
+
+static struct live_command *live_command(const struct live *live, const cJSON *event,
+					 const char *key)
+{
+	int64_t pid = cs_json_int(event, key, -1);
+
+	return live->by_pid && pid > 0 && pid < MAX_PID ? &live->by_pid[pid] : NULL;
+}
+
+/* As the tree has it: below its parent, or where the process was already. */
+static uint32_t depth_of(const struct live *live, const cJSON *event)
+{
+	const struct live_command *own = live_command(live, event, "pid");
+	const struct live_command *above = live_command(live, event, "ppid");
+
+	if (own && own->depth)
+		return own->depth - 1;
+	return is_type(event, "exec") && above ? above->depth : 0;
+}
+
+void live_take(struct live *live, const cJSON *event, struct cs_log_place at)
+{
+	struct live_command *own = live_command(live, event, "pid");
+
+	if (own && is_type(event, "exec"))
+		*own = (struct live_command){ at, depth_of(live, event) + 1 };
+	else if (own && is_type(event, "exit"))
+		*own = (struct live_command){ 0 };
+}
+
+struct cs_log_place live_place(const struct live *live, const cJSON *event)
+{
+	const struct live_command *own = live_command(live, event, "pid");
+
+	return own ? own->at : (struct cs_log_place){ 0 };
 }
 
 /* ---- one line for each kind ---- */
@@ -35,114 +76,159 @@ static void add_field(struct cs_buf *out, const char *lead, const cJSON *event, 
 }
 
 /* Why something was refused: the rule, and what it says. */
-static void add_reason(struct cs_buf *out, const cJSON *event)
+static void tail_field(struct line *line, enum colour colour, const char *lead, const cJSON *event,
+		       const char *key)
 {
-	add_field(out, "  -- ", event, "reason");
-	add_field(out, "  -- rule ", event, "rule");
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+	add_field(&text, lead, event, key);
+	if (text.len)
+		cs_buf_add(line_tail(line, colour), text.data, text.len);
 }
 
-static void add_decision(const struct out *to, struct cs_buf *out, const cJSON *event)
+static void tail_reason(struct line *line, const cJSON *event)
+{
+	tail_field(line, RED, "-- ", event, "reason");
+	tail_field(line, DIM, "-- rule ", event, "rule");
+}
+
+static void say_decision(struct line *line, const cJSON *event)
 {
 	if (is_allowed(event))
 		return;
-	out_colour(to, out, RED);
-	cs_buf_adds(out, "denied ");
-	out_colour(to, out, PLAIN);
+	cs_buf_adds(&line->text, "denied ");
+	line->colour = RED;
 }
 
-static void format_exec(struct cs_buf *out, const struct out *to, const cJSON *event)
+void line_by(struct line *line, int fd, struct cs_log_place at)
 {
-	add_decision(to, out, event);
-	add_words(out, cJSON_GetObjectItemCaseSensitive(event, "argv"));
-	if (!cs_json_bool(event, "verified", true))
-		cs_buf_adds(out, "  [unverified]");
-	if (!is_allowed(event))
-		add_reason(out, event);
+	AUTO_JSON cJSON *exec = at.len ? read_event(fd, at) : NULL;
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	struct cs_buf *tail;
+
+	if (!exec)
+		return;
+	add_command(&text, exec, BY_COLUMNS);
+	cut_to(&text, BY_COLUMNS);
+	tail = line_tail(line, DIM);
+	cs_buf_adds(tail, "by ");
+	cs_buf_add(tail, text.data, text.len);
 }
 
-static void add_outcome(struct cs_buf *out, const cJSON *event)
+static void exec_line(struct line *line, const struct log *log, const struct live *live,
+		      const cJSON *event)
 {
-	int64_t signal = cs_json_int(event, "signal", 0);
+	(void)live;
+	say_decision(line, event);
+	add_command(&line->text, event, line_room(line, &log->out));
+	line_marks(line, event, NULL);
+}
+
+static void exit_line(struct line *line, const struct log *log, const struct live *live,
+		      const cJSON *event)
+{
+	struct cs_log_place at = live_place(live, event);
+	AUTO_JSON cJSON *exec = at.len ? read_event(live->fd, at) : NULL;
+	int64_t signal = cs_json_int(event, "signal", 0), code = cs_json_int(event, "code", -1);
 
 	if (signal)
-		cs_buf_addf(out, "signal %" PRId64, signal);
+		cs_buf_addf(&line->text, "signal %" PRId64, signal);
+	else if (code < 0)
+		cs_buf_adds(&line->text, "status unknown");
 	else
-		cs_buf_addf(out, "exit %" PRId64, cs_json_int(event, "code", -1));
+		cs_buf_addf(&line->text, "status %" PRId64, code);
+	line->colour = signal || code > 0 ? RED : DIM;
+	cs_buf_adds(&line->text, " after ");
+	add_duration(&line->text, cs_json_int(event, "duration_ms", 0));
+	cs_buf_adds(&line->text, ": ");
+	if (exec)
+		add_command(&line->text, exec, line_room(line, &log->out));
+	else
+		cs_buf_addf(&line->text, "process %" PRId64, cs_json_int(event, "pid", 0));
 }
 
-static void format_exit(struct cs_buf *out, const struct out *to, const cJSON *event)
+static void connect_line(struct line *line, const struct log *log, const struct live *live,
+			 const cJSON *event)
 {
-	(void)to;
-	cs_buf_addf(out, "process %" PRId64 ": ", cs_json_int(event, "pid", 0));
-	add_outcome(out, event);
-	cs_buf_adds(out, " after ");
-	add_duration(out, cs_json_int(event, "duration_ms", 0));
+	(void)log;
+	say_decision(line, event);
+	add_field(&line->text, "", event, "host");
+	cs_buf_addf(&line->text, ":%" PRId64, cs_json_int(event, "port", 0));
+	add_field(&line->text, " -> ", event, "addr");
+	line_by(line, live->fd, live_place(live, event));
+	tail_reason(line, event);
 }
 
-static void format_connect(struct cs_buf *out, const struct out *to, const cJSON *event)
+static void connect_end_line(struct line *line, const struct log *log, const struct live *live,
+			     const cJSON *event)
 {
-	add_decision(to, out, event);
-	add_field(out, "", event, "host");
-	cs_buf_addf(out, ":%" PRId64, cs_json_int(event, "port", 0));
-	add_field(out, " -> ", event, "addr");
-	add_reason(out, event);
+	connect_line(line, log, live, event);
+	cs_buf_addf(line_tail(line, PLAIN), "closed, %" PRId64 " bytes out, %" PRId64 " in",
+		    cs_json_int(event, "bytes_out", 0), cs_json_int(event, "bytes_in", 0));
 }
 
-static void format_connect_end(struct cs_buf *out, const struct out *to, const cJSON *event)
+static void dns_line(struct line *line, const struct log *log, const struct live *live,
+		     const cJSON *event)
 {
-	(void)to;
-	add_field(out, "", event, "host");
-	cs_buf_addf(out, ":%" PRId64 " closed, %" PRId64 " bytes out, %" PRId64 " in",
-		    cs_json_int(event, "port", 0), cs_json_int(event, "bytes_out", 0),
-		    cs_json_int(event, "bytes_in", 0));
+	(void)log;
+	say_decision(line, event);
+	add_field(&line->text, "", event, "name");
+	line_by(line, live->fd, live_place(live, event));
+	tail_reason(line, event);
 }
 
-static void format_dns(struct cs_buf *out, const struct out *to, const cJSON *event)
-{
-	add_decision(to, out, event);
-	add_field(out, "", event, "name");
-	add_reason(out, event);
-}
-
-static void format_finding(struct cs_buf *out, const struct out *to, const cJSON *event)
+static void finding_line(struct line *line, const struct log *log, const struct live *live,
+			 const cJSON *event)
 {
 	AUTO_BUF struct cs_buf detail = CS_BUF_INIT;
 
-	out_colour(to, out, YELLOW);
-	add_field(out, "", event, "kind");
-	out_colour(to, out, PLAIN);
-	add_field(out, "  ", event, "path");
-	if (cs_json_get_bytes(&detail, event, "detail") < 0 || !detail.len)
-		return;
-	cs_buf_adds(out, "  ");
-	add_detail(out, detail.data);
+	(void)log;
+	(void)live;
+	add_field(&line->text, "", event, "kind");
+	add_field(&line->text, "  ", event, "path");
+	line->colour = YELLOW;
+	if (cs_json_get_bytes(&detail, event, "detail") == 0 && detail.len)
+		add_detail(line_tail(line, PLAIN), detail.data);
 }
 
-/* Everything else: its fields as they are. */
-static void format_other(struct cs_buf *out, const struct out *to, const cJSON *event)
+/* Everything else: its fields as they are, in JSON, which is ASCII. */
+static void other_line(struct line *line, const struct log *log, const struct live *live,
+		       const cJSON *event)
 {
 	static const char *const known[] = { "seq", "t", "prev", "type" };
 	AUTO_JSON cJSON *rest = cJSON_Duplicate(event, true);
 
-	(void)to;
+	(void)log;
+	(void)live;
 	for (size_t i = 0; i < CS_COUNT(known); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(rest, known[i]);
-	cs_json_print(out, rest, false);
+	cs_json_print(&line->text, rest, false);
 }
 
-static const struct {
+typedef void fill_line(struct line *line, const struct log *log, const struct live *live,
+		       const cJSON *event);
+static const struct kind {
 	const char *type;
 	enum show view;
-	void (*format)(struct cs_buf *out, const struct out *to, const cJSON *event);
+	fill_line *fill;
 } kinds[] = {
-	{ "exec", SHOW_COMMANDS, format_exec },
-	{ "exit", SHOW_COMMANDS, format_exit },
-	{ "connect", SHOW_NETWORK, format_connect },
-	{ "connect.end", SHOW_NETWORK, format_connect_end },
-	{ "dns", SHOW_NETWORK, format_dns },
-	{ "finding", SHOW_FINDINGS, format_finding },
-	{ "limit", SHOW_DENIED, format_other },
+	{ "exec", SHOW_COMMANDS, exec_line },
+	{ "exit", SHOW_COMMANDS, exit_line },
+	{ "connect", SHOW_NETWORK, connect_line },
+	{ "connect.end", SHOW_NETWORK, connect_end_line },
+	{ "dns", SHOW_NETWORK, dns_line },
+	{ "finding", SHOW_FINDINGS, finding_line },
+	{ NULL, SHOW_EVENTS, other_line },
 };
+
+static const struct kind *kind_of(const cJSON *event)
+{
+	const struct kind *kind = kinds;
+
+	while (kind->type && !is_type(event, kind->type))
+		kind++;
+	return kind;
+}
 
 static bool is_denial(const cJSON *event)
 {
@@ -150,223 +236,150 @@ static bool is_denial(const cJSON *event)
 	       (cJSON_GetObjectItemCaseSensitive(event, "decision") && !is_allowed(event));
 }
 
-void format_event(struct cs_buf *out, const struct log *log, const cJSON *event, enum show show,
-		  int64_t started_ns)
+/* Of the many ends of commands, those that somebody may wait for. */
+static bool is_dull(const cJSON *event)
 {
-	const char *type = cs_json_str(event, "type", "?");
-	void (*format)(struct cs_buf *, const struct out *, const cJSON *) = format_other;
-	enum show view = SHOW_EVENTS;
-	int64_t at_ns;
-
-	for (size_t i = 0; i < CS_COUNT(kinds); i++) {
-		if (!strcmp(kinds[i].type, type)) {
-			format = kinds[i].format;
-			view = kinds[i].view;
-		}
-	}
-	if (show == SHOW_DENIED ? !is_denial(event) : show != SHOW_SUMMARY && show != view)
-		return;
-	if (cs_time_parse(&at_ns, cs_json_str(event, "t", "")) < 0)
-		at_ns = started_ns;
-	out_colour(&log->out, out, DIM);
-	cs_buf_addf(out, "%10.3fs  ", (double)(at_ns - started_ns) / 1e9);
-	out_colour(&log->out, out, PLAIN);
-	cs_escape_terminal(out, type, strlen(type), CS_ESCAPE_LINE);
-	cs_buf_addf(out, "%*s", strlen(type) < 12 ? (int)(12 - strlen(type)) : 1, "");
-	format(out, &log->out, event);
-	cs_buf_addc(out, '\n');
+	return is_type(event, "exit") && cs_json_int(event, "code", -1) == 0 &&
+	       cs_json_int(event, "duration_ms", 0) < LONG_MS;
 }
 
-/* ---- reading ---- */
-
-/*
- * Reads the log and says on standard error when it is not what the record vouches for: it is
- * shown all the same, since it is what there is.
- */
-static int read_log(struct cs_buf *text, struct log *log, const struct cs_run_info *info,
-		    struct cs_err *err)
+bool event_is_shown(const cJSON *event, enum show show)
 {
-	struct cs_err why = CS_ERR_INIT;
-	char head[CS_SHA256_HEX] = "";
-	int64_t events;
-	int rc = cs_run_read(text, log->repo, log->state_dir, info->id, LOG_FILE, err);
-
-	if (rc < 0)
-		return rc;
-	/* The writer may be in the middle of a line. */
-	while (info->state == CS_RUN_RUNNING && text->len && text->data[text->len - 1] != '\n')
-		cs_buf_truncate(text, text->len - 1);
-	rc = cs_log_verify(&events, head, text->data, text->len, &why);
-	if (rc == 0 && *info->trace_head && strcmp(head, info->trace_head) != 0)
-		rc = cs_err_set(&why, CS_CORRUPT, "it is not the log that the record names");
-	if (rc < 0) {
-		AUTO_FREE char *line = cs_escape_line(why.msg);
-
-		fprintf(stderr, "git-agent-log: warning: event log damaged: %s\n", line);
-	}
-	return 0;
+	if (show == SHOW_DENIED)
+		return is_denial(event);
+	return show == SHOW_SUMMARY || (show == kind_of(event)->view && !is_dull(event));
 }
 
-struct reader {
-	struct log *log;
-	const struct cs_run_info *info;
-	enum show show;
-	void (*each)(struct reader *r, const cJSON *event);
-	struct command *commands;
-	size_t n, cap;
-	uint32_t *latest; /* by pid: index of its latest command plus one */
-};
-
-/* Lines that do not parse are in the warning; nothing can be said of them here. */
-static void each_line(struct reader *r, const struct cs_buf *text)
+void event_line(struct line *line, const struct log *log, const struct live *live,
+		const cJSON *event)
 {
-	const char *at = text->data;
-	const char *end = at + text->len;
+	AUTO_BUF struct cs_buf type = CS_BUF_INIT;
 
-	while (at < end) {
-		const char *lf = memchr(at, '\n', (size_t)(end - at));
-		size_t len = lf ? (size_t)(lf - at) : (size_t)(end - at);
-		AUTO_JSON cJSON *event = NULL;
-
-		if (cs_json_parse(&event, at, len, NULL) == 0)
-			r->each(r, event);
-		at += len + 1;
-	}
-}
-
-/* ---- commands, joined with how they ended ---- */
-
-struct command {
-	struct cs_buf line; /* argv and marks */
-	int64_t at_ns;
-	bool denied, ended, replaced;
-	int64_t code, signal, duration_ms;
-};
-
-static uint32_t *latest_of(struct reader *r, const cJSON *event)
-{
-	int64_t pid = cs_json_int(event, "pid", -1);
-
-	return pid >= 0 && pid < MAX_PID ? &r->latest[pid] : NULL;
-}
-
-static void add_command(struct reader *r, const cJSON *event)
-{
-	uint32_t *latest = latest_of(r, event);
-	struct command *c;
-
-	CS_GROW(r->commands, r->n, r->cap);
-	if (latest && *latest)
-		r->commands[*latest - 1].replaced = !r->commands[*latest - 1].ended;
-	c = &r->commands[r->n++];
-	*c = (struct command){ .line = CS_BUF_INIT, .denied = !is_allowed(event) };
-	if (cs_time_parse(&c->at_ns, cs_json_str(event, "t", "")) < 0)
-		c->at_ns = r->info->started_ns;
-	format_exec(&c->line, &r->log->out, event);
-	if (latest)
-		*latest = (uint32_t)r->n;
-}
-
-static void end_command(struct reader *r, const cJSON *event)
-{
-	uint32_t *latest = latest_of(r, event);
-	struct command *c;
-
-	if (!latest || !*latest)
-		return;
-	c = &r->commands[*latest - 1];
-	c->ended = true;
-	c->code = cs_json_int(event, "code", -1);
-	c->signal = cs_json_int(event, "signal", 0);
-	c->duration_ms = cs_json_int(event, "duration_ms", 0);
-	*latest = 0; /* the number may be used again */
-}
-
-static void join_command(struct reader *r, const cJSON *event)
-{
-	if (is_type(event, "exec"))
-		add_command(r, event);
-	else if (is_type(event, "exit"))
-		end_command(r, event);
-}
-
-/* "exit 1", "signal 9"; "->" for one that went on as the next command of its process. */
-static void add_end(struct cs_buf *out, const struct command *c)
-{
-	if (c->denied)
-		cs_buf_adds(out, "denied");
-	else if (c->replaced)
-		cs_buf_adds(out, "->");
-	else if (!c->ended)
-		cs_buf_adds(out, "?");
-	else if (c->signal)
-		cs_buf_addf(out, "signal %" PRId64, c->signal);
-	else
-		cs_buf_addf(out, "exit %" PRId64, c->code);
-}
-
-static void write_command(struct reader *r, struct command *c)
-{
-	const struct out *to = &r->log->out;
-	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
-	AUTO_BUF struct cs_buf end = CS_BUF_INIT;
-	AUTO_BUF struct cs_buf took = CS_BUF_INIT;
-	bool bad = c->denied || (c->ended && (c->signal || c->code));
-
-	add_end(&end, c);
-	if (c->ended)
-		add_duration(&took, c->duration_ms);
-	out_colour(to, &line, DIM);
-	cs_buf_addf(&line, "%10.3fs  ", (double)(c->at_ns - r->info->started_ns) / 1e9);
-	out_colour(to, &line, PLAIN);
-	if (bad)
-		out_colour(to, &line, RED);
-	cs_buf_addf(&line, "%-9s", end.data);
-	if (bad)
-		out_colour(to, &line, PLAIN);
-	cs_buf_addf(&line, " %7s  %s\n", took.data, c->line.data);
-	out_write(&r->log->out, &line);
-	cs_buf_release(&c->line);
-}
-
-static void write_commands(struct reader *r, const struct cs_buf *text)
-{
-	r->latest = cs_calloc(MAX_PID, sizeof(*r->latest)); /* touched where pids are */
-	r->each = join_command;
-	each_line(r, text);
-	for (size_t i = 0; i < r->n; i++)
-		write_command(r, &r->commands[i]);
-	free(r->commands);
-	free(r->latest);
+	line_time(line, &log->out, event_time(event, live->started_ns));
+	add_foreign(&type, cs_json_str(event, "type", "?"));
+	cut_to(&type, 24);
+	cs_buf_addf(&type, "%*s", columns_of(&type) < 12 ? 12 - (int)columns_of(&type) : 1, "");
+	line_lead(line, &log->out, PLAIN, type.data);
+	line->indent = depth_of(live, event);
+	kind_of(event)->fill(line, log, live, event);
 }
 
 /* ---- the views ---- */
 
-static void write_event(struct reader *r, const cJSON *event)
-{
-	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
+struct reader {
+	struct log *log;
+	struct live live;
+	enum show show;
+	struct cs_buf before; /* the line before, without its time */
+	uint64_t repeated;
+};
 
-	format_event(&line, r->log, event, r->show, r->info->started_ns);
-	out_write(&r->log->out, &line);
+static void say_repeated(struct reader *r)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+	if (r->repeated)
+		cs_buf_addf(&text, "%25s... and %" PRIu64 " more times the same\n", "",
+			    r->repeated);
+	out_write(&r->log->out, &text);
+	r->repeated = 0;
+}
+
+/* An agent may be told the same again and again: that is one line, and a number. */
+static bool repeats(struct reader *r, const struct line *line)
+{
+	AUTO_BUF struct cs_buf all = CS_BUF_INIT;
+	bool same;
+
+	cs_buf_add(&all, line->text.data, line->text.len);
+	for (size_t i = 0; i < line->n_tails; i++)
+		cs_buf_add(&all, line->tails[i].text.data, line->tails[i].text.len);
+	same = all.len == r->before.len && !memcmp(all.data, r->before.data, all.len);
+	if (same) {
+		r->repeated++;
+	} else {
+		say_repeated(r);
+		cs_buf_truncate(&r->before, 0);
+		cs_buf_add(&r->before, all.data, all.len);
+	}
+	return same;
+}
+
+static void show_one(void *arg, const cJSON *event, struct cs_log_place at)
+{
+	struct reader *r = arg;
+	struct line line;
+
+	if (event_is_shown(event, r->show)) {
+		line_init(&line);
+		event_line(&line, r->log, &r->live, event);
+		if (r->show == SHOW_DENIED)
+			line.indent = 0; /* what it is below is not shown */
+		if (r->show != SHOW_DENIED || !repeats(r, &line))
+			line_write(&line, &r->log->out);
+		line_release(&line);
+	}
+	live_take(&r->live, event, at);
+}
+
+static void ignore(void *arg, const cJSON *event, struct cs_log_place at)
+{
+	(void)arg;
+	(void)event;
+	(void)at;
+}
+
+/* Changes nothing in what we wrote: it is ASCII. Somebody else's may not be. */
+static int copy_log(struct log *log, int fd, bool live, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf raw = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf safe = CS_BUF_INIT;
+
+	for (off_t at = 0;;) {
+		const char *lf;
+		ssize_t n;
+
+		cs_buf_reserve(&raw, COPY_STEP);
+		n = pread(fd, raw.data + raw.len, COPY_STEP, at);
+		if (n < 0)
+			return cs_err_sys(err, "read the event log");
+		at += n;
+		raw.len += (size_t)n;
+		/* In whole lines, so that no character is cut; but no more than a line's maximum.
+		 */
+		lf = memrchr(raw.data, '\n', raw.len);
+		if (!lf && n && raw.len < (2u << 20))
+			continue;
+		if (n == 0 && live)
+			break; /* the writer is in the middle of a line */
+		n = n == 0 || !lf ? (ssize_t)raw.len : lf + 1 - raw.data;
+		cs_buf_truncate(&safe, 0);
+		cs_escape_terminal(&safe, raw.data, (size_t)n, CS_ESCAPE_TEXT);
+		out_write(&log->out, &safe);
+		cs_buf_consume(&raw, (size_t)n);
+		if (!n)
+			break;
+	}
+	return 0;
 }
 
 int show_events(struct log *log, const struct cs_run_info *info, enum show show, struct cs_err *err)
 {
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	AUTO_BUF struct cs_buf safe = CS_BUF_INIT;
-	struct reader r = { .log = log, .info = info, .show = show, .each = write_event };
-	int rc = read_log(&text, log, info, err);
+	struct reader r = { .log = log, .show = show, .before = CS_BUF_INIT };
+	AUTO_FD int fd = -1;
+	int rc;
 
-	if (rc < 0)
-		return rc;
+	live_init(&r.live, -1, info->started_ns);
 	if (show == SHOW_EVENTS) {
-		/* Changes nothing in what we wrote: it is ASCII. Somebody else's may not be. */
-		cs_escape_terminal(&safe, text.data, text.len, CS_ESCAPE_TEXT);
-		out_write(&log->out, &safe);
-	} else if (show == SHOW_COMMANDS) {
-		write_commands(&r, &text);
+		rc = read_log(&fd, log, info, ignore, NULL, err);
+		if (rc == 0)
+			rc = copy_log(log, fd, info->state == CS_RUN_RUNNING, err);
 	} else {
-		each_line(&r, &text);
+		rc = read_log(&r.live.fd, log, info, show_one, &r, err);
+		say_repeated(&r);
+		cs_close(&r.live.fd);
 	}
-	return 0;
+	cs_buf_release(&r.before);
+	live_release(&r.live);
+	return rc;
 }

@@ -110,17 +110,6 @@ static void fill_row(struct row *row, struct log *log, const char *id, int abbre
 	cs_run_info_release(&info);
 }
 
-/* Columns of the terminal that a cell takes: code points, all of them printable and narrow enough.
- */
-static size_t width(const struct cs_buf *cell)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < cell->len; i++)
-		n += ((unsigned char)cell->data[i] & 0xc0) != 0x80;
-	return n;
-}
-
 static void write_row(struct log *log, const struct row *row, const size_t widths[N_COLS])
 {
 	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
@@ -136,7 +125,7 @@ static void write_row(struct log *log, const struct row *row, const size_t width
 		if (c == COL_ID || c == COL_STATE)
 			out_colour(&log->out, &line, PLAIN);
 		if (c < N_COLS - 1)
-			cs_buf_addf(&line, "%*s", (int)(widths[c] - width(cell)) + 2, "");
+			cs_buf_addf(&line, "%*s", (int)(widths[c] - columns_of(cell)) + 2, "");
 	}
 	while (line.len && line.data[line.len - 1] == ' ')
 		cs_buf_truncate(&line, line.len - 1);
@@ -154,7 +143,7 @@ static void write_table(struct log *log, const struct cs_strv *ids, size_t n)
 		row_init(&rows[i]);
 		fill_row(&rows[i], log, ids->v[i], abbrev);
 		for (size_t c = 0; c < N_COLS; c++) {
-			size_t w = width(&rows[i].cell[c]);
+			size_t w = columns_of(&rows[i].cell[c]);
 
 			widths[c] = w > widths[c] ? w : widths[c];
 		}

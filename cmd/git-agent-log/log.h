@@ -27,7 +27,7 @@ struct log_opts {
 	int64_t n;	   /* -1: all */
 	int show;	   /* enum show */
 	int export_format; /* 0: none */
-	bool follow, json;
+	bool all, follow, json;
 	int64_t older_than_ms; /* -1: not given */
 };
 
@@ -37,6 +37,7 @@ struct out {
 	FILE *file;
 	pid_t pager; /* 0: none */
 	bool colour;
+	size_t columns; /* of the terminal; 0: there is none, lines may have any length */
 };
 
 struct log {
@@ -56,7 +57,12 @@ void out_colour(const struct out *out, struct cs_buf *text, enum colour colour);
 void add_foreign(struct cs_buf *out, const char *s);
 /* The detail of a finding: its maker has escaped it; anything that is left is escaped here. */
 void add_detail(struct cs_buf *out, const char *s);
+/* Columns of the terminal that a text takes: code points, none of them a control character. */
+size_t columns_of(const struct cs_buf *text);
+/* Shortens a text to so many, the last of them an ellipsis. */
+void cut_to(struct cs_buf *text, size_t columns);
 /* As a shell would need it to be typed, then escaped. */
+void add_word(struct cs_buf *out, const struct cs_buf *word);
 void add_words(struct cs_buf *out, const cJSON *argv);
 void add_duration(struct cs_buf *out, int64_t ms);
 
@@ -66,20 +72,18 @@ int log_show(struct log *log, const char *spec, struct cs_err *err) CS_CHECKED; 
 int log_prune(struct log *log, const struct cs_strv *specs, struct cs_err *err) CS_CHECKED;
 int log_recover(struct log *log, const struct cs_strv *specs, struct cs_err *err) CS_CHECKED;
 
-/* summary.c, diff.c, events.c, follow.c: parts of show.c */
+/* summary.c, diff.c, commands.c, network.c, events.c, follow.c: parts of show.c */
 int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
 int show_diff(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
 /* "path | +1 -2" of the first files, and how many more there are. */
 int show_stat(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
+int show_commands(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
+int show_network(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
 int show_events(struct log *log, const struct cs_run_info *info, enum show show,
 		struct cs_err *err) CS_CHECKED;
 /* At most max of them, and how many more there are. */
 void show_findings(struct log *log, const struct cs_run_info *info, size_t max);
 int follow(struct log *log, const char *id, enum show show, struct cs_err *err) CS_CHECKED;
-
-/* events.c: one line for an event; nothing for one that this view leaves out. */
-void format_event(struct cs_buf *out, const struct log *log, const cJSON *event, enum show show,
-		  int64_t started_ns);
 
 /* worker.c: runs work() in a confined child; what it writes to fd arrives at sink() in pieces. */
 struct worker {

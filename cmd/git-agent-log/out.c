@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SHELL	      "/bin/sh"
-#define DEFAULT_PAGER "/usr/bin/less"
+#define SHELL		"/bin/sh"
+#define DEFAULT_PAGER	"/usr/bin/less"
+#define DEFAULT_COLUMNS 80
 
 static const char *const colours[] = {
 	[PLAIN] = "\033[m",   [BOLD] = "\033[1m",    [DIM] = "\033[2m",	  [RED] = "\033[31m",
@@ -92,12 +94,27 @@ static int start_pager(struct out *out, const char *pager, struct cs_err *err)
 	return out->file ? 0 : cs_err_sys(err, "pager");
 }
 
+/* As others do it: COLUMNS where it is set, else what the terminal says. */
+static size_t find_columns(void)
+{
+	const char *set = getenv("COLUMNS");
+	size_t n = set ? strtoul(set, NULL, 10) : 0;
+	struct winsize size = { 0 };
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	if (!n && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+		n = size.ws_col;
+	return n ? n : DEFAULT_COLUMNS;
+}
+
 int out_open(struct out *out, const struct cs_repo *repo, bool page, struct cs_err *err)
 {
 	AUTO_FREE char *pager = NULL;
 
 	out->file = stdout;
 	out->colour = wants_colour(repo);
+	out->columns = find_columns();
 	if (page && isatty(STDOUT_FILENO))
 		pager = find_pager(repo);
 	return pager ? start_pager(out, pager, err) : 0;
@@ -143,6 +160,37 @@ void add_detail(struct cs_buf *out, const char *s)
 	cs_escape_terminal(out, s, strlen(s), lines ? CS_ESCAPE_LINE : CS_ESCAPE_TEXT);
 }
 
+static bool starts_char(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+size_t columns_of(const struct cs_buf *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text->len; i++)
+		n += starts_char(text->data[i]);
+	return n;
+}
+
+void cut_to(struct cs_buf *text, size_t columns)
+{
+	size_t n = 0, at = 0, cut = 0;
+
+	for (; at < text->len && n <= columns; at++) {
+		if (!starts_char(text->data[at]))
+			continue;
+		if (n + 1 == columns)
+			cut = at;
+		n++;
+	}
+	if (n <= columns)
+		return;
+	cs_buf_truncate(text, cut);
+	cs_buf_adds(text, "…");
+}
+
 static bool is_plain_word(const struct cs_buf *word)
 {
 	return word->len &&
@@ -150,7 +198,7 @@ static bool is_plain_word(const struct cs_buf *word)
 				  "0123456789_@%+=:,./-") == word->len;
 }
 
-static void add_word(struct cs_buf *out, const struct cs_buf *word)
+void add_word(struct cs_buf *out, const struct cs_buf *word)
 {
 	AUTO_BUF struct cs_buf quoted = CS_BUF_INIT;
 

@@ -76,6 +76,10 @@ static int show_view(struct log *log, const struct cs_run_info *info, struct cs_
 			say_none(info, "findings");
 		show_findings(log, info, SIZE_MAX);
 		return 0;
+	case SHOW_COMMANDS:
+		return show_commands(log, info, err);
+	case SHOW_NETWORK:
+		return show_network(log, info, err);
 	default:
 		return show_events(log, info, show, err);
 	}
@@ -87,6 +91,8 @@ static int check_options(const struct log_opts *o, struct cs_err *err)
 		return cs_err_set(err, CS_USAGE, "--export stands alone");
 	if (o->json && o->show)
 		return cs_err_set(err, CS_USAGE, "--json and --show: give one of them");
+	if (o->all && (o->show != SHOW_COMMANDS || o->follow))
+		return cs_err_set(err, CS_USAGE, "--all is for --show commands");
 	if (o->follow && o->json)
 		return cs_err_set(err, CS_USAGE, "--follow --json: use --follow --show events");
 	if (o->follow && (o->show == SHOW_DIFF || o->show == SHOW_SESSION))

@@ -8,6 +8,7 @@
 
 #define MAX_FINDINGS 20
 #define NEXT_WIDTH   32
+#define DENIED_STEP  (1u << 31) /* no state: whatever it is, when something was refused */
 #define NS_PER_S     INT64_C(1000000000)
 
 static void add_label(struct cs_buf *out, const char *label)
@@ -125,15 +126,30 @@ static void add_policy(struct cs_buf *out, const struct cs_run_info *info)
 	cs_buf_addc(out, '\n');
 }
 
-static void add_count(struct cs_buf *out, const char *label, int64_t n, int64_t failed,
-		      int64_t denied)
+static void add_counts(struct cs_buf *out, const struct cs_run_info *info)
 {
-	add_label(out, label);
-	cs_buf_addf(out, "%" PRId64, n);
-	if (failed)
-		cs_buf_addf(out, ", %" PRId64 " failed", failed);
-	if (denied)
-		cs_buf_addf(out, ", %" PRId64 " denied", denied);
+	const struct {
+		int64_t n;
+		const char *what;
+	} table[] = {
+		{ info->counts.commands_failed, "failed" },
+		{ info->counts.commands_denied, "denied" },
+		{ info->counts.commands_unverified, "unverified" },
+	};
+
+	add_label(out, "commands");
+	cs_buf_addf(out, "%" PRId64, info->counts.commands);
+	for (size_t i = 0; i < CS_COUNT(table); i++) {
+		if (table[i].n)
+			cs_buf_addf(out, ", %" PRId64 " %s", table[i].n, table[i].what);
+	}
+	if (info->counts.failed_execs)
+		cs_buf_addf(out, "; %" PRId64 " failed execs", info->counts.failed_execs);
+	cs_buf_addc(out, '\n');
+	add_label(out, "network");
+	cs_buf_addf(out, "%" PRId64, info->counts.connections);
+	if (info->counts.connections_denied)
+		cs_buf_addf(out, ", %" PRId64 " denied", info->counts.connections_denied);
 	cs_buf_addc(out, '\n');
 }
 
@@ -166,12 +182,8 @@ static void add_facts(struct cs_buf *out, const struct cs_run_info *info)
 	add_commits(out, info);
 	add_sandbox(out, info);
 	add_policy(out, info);
-	if (*info->trace_head) { /* else nobody has counted yet */
-		add_count(out, "commands", info->counts.commands, info->counts.commands_failed,
-			  info->counts.commands_denied);
-		add_count(out, "network", info->counts.connections, 0,
-			  info->counts.connections_denied);
-	}
+	if (*info->trace_head) /* else nobody has counted yet */
+		add_counts(out, info);
 }
 
 void show_findings(struct log *log, const struct cs_run_info *info, size_t max)
@@ -207,11 +219,15 @@ static const struct {
 	{ 1u << CS_RUN_INTERRUPTED, "git agent-log recover", "capture what is there" },
 	{ 0, "git agent-log --show diff", "the change" },
 	{ ~(1u << CS_RUN_RUNNING), "git agent-log --show commands", "what ran" },
+	{ DENIED_STEP, "git agent-log --show denied", "what was refused" },
 };
 
 static bool applies(size_t step, const struct cs_run_info *info)
 {
 	bool has_record = info->trace_head[0] != '\0';
+
+	if (next_steps[step].states == DENIED_STEP)
+		return info->counts.commands_denied || info->counts.connections_denied;
 
 	if (!next_steps[step].states)
 		return info->change_commit.len > 0;

@@ -140,6 +140,8 @@ static cJSON *exec_event(const struct cs_trace_exec *e, const struct cs_command_
 	cs_json_add_bytes(o, "cwd", e->cwd, strlen(e->cwd));
 	cs_json_add_str(o, "decision", verdict == CS_TRACE_RUN ? "allow" : "deny");
 	cs_json_add_str(o, "rule", rule ? rule->origin : NULL);
+	if (verdict != CS_TRACE_RUN && rule && rule->reason)
+		cs_json_add_str(o, "reason", rule->reason);
 	cs_json_add_bool(o, "verified", e->verified);
 	if (e->unverified)
 		cs_json_add_str(o, "unverified", e->unverified);
@@ -190,6 +192,8 @@ void report_trace_end(struct report *r, const struct cs_trace *trace)
 	cJSON *o = cJSON_CreateObject();
 
 	cs_trace_counts(trace, &c);
+	r->run->info.counts.commands_unverified = (int64_t)c.unverified;
+	r->run->info.counts.failed_execs = (int64_t)c.failed_execs;
 	const struct {
 		const char *name;
 		uint64_t n;

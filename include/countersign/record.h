@@ -64,8 +64,9 @@ struct cs_run_info {
 	char policy_digest[CS_SHA256_HEX];
 	struct cs_strv policy_sources;
 	struct {
-		int64_t commands, commands_failed, commands_denied, connections, connections_denied,
-			files_changed, lines_added, lines_deleted;
+		int64_t commands, commands_failed, commands_denied, commands_unverified,
+			failed_execs, connections, connections_denied, files_changed, lines_added,
+			lines_deleted;
 	} counts;
 	struct cs_findings findings;
 	int64_t events;
@@ -101,6 +102,19 @@ void cs_log_free(struct cs_log *log);
 /* Checks a log's chain; counts lines. CS_CORRUPT names the first bad line. */
 int cs_log_verify(int64_t *events, char head[CS_SHA256_HEX], const char *data, size_t len,
 		  struct cs_err *err) CS_CHECKED;
+
+/*
+ * Reads a log from the start of fd, in bounded memory, and shows each event with the place of its
+ * line. Fills events and head as cs_log_verify does. CS_CORRUPT names the first bad line: what is
+ * behind it, and is JSON, was shown all the same. live: a last line without its end is no error.
+ */
+struct cs_log_place {
+	int64_t offset;
+	uint32_t len; /* without the LF */
+};
+int cs_log_scan(int64_t *events, char head[CS_SHA256_HEX], int fd, bool live,
+		void (*each)(void *arg, const cJSON *event, struct cs_log_place at), void *arg,
+		struct cs_err *err) CS_CHECKED;
 
 /* ---- the directory ---- */
 
@@ -175,6 +189,12 @@ int cs_run_load(struct cs_run_info *out, const struct cs_repo *repo, const char 
  */
 int cs_run_read(struct cs_buf *out, const struct cs_repo *repo, const char *state_dir,
 		const char *id, const char *file, struct cs_err *err) CS_CHECKED;
+/*
+ * The same as a descriptor to read and seek, whatever its size: the directory's own file, or an
+ * unlinked copy of the record's. The caller closes it.
+ */
+int cs_run_open(int *fd, const struct cs_repo *repo, const char *state_dir, const char *id,
+		const char *file, struct cs_err *err) CS_CHECKED;
 /*
  * All runs, newest first; ids are owned by the list. Tidies up on the way: directories of runs
  * whose record is written, and what killed creations and removals left behind.

@@ -108,6 +108,9 @@ int cs_repo_read(struct cs_buf *out, const struct cs_repo *repo, const struct cs
 /* SHA-256 of a blob's content, in bounded memory whatever its size. */
 int cs_repo_blob_sha256(uint8_t out[CS_SHA256_LEN], const struct cs_repo *repo,
 			const struct cs_oid *oid, struct cs_err *err) CS_CHECKED;
+/* Writes a blob's content to fd, in bounded memory whatever its size. */
+int cs_repo_copy_blob(int fd, const struct cs_repo *repo, const struct cs_oid *oid,
+		      struct cs_err *err) CS_CHECKED;
 
 struct cs_commit {
 	struct cs_oid tree;

@@ -130,6 +130,92 @@ int cs_log_verify(int64_t *events, char head[CS_SHA256_HEX], const char *data, s
 	return 0;
 }
 
+/* ---- reading ---- */
+
+struct scan {
+	struct chain chain;
+	void (*each)(void *arg, const cJSON *event, struct cs_log_place at);
+	void *arg;
+	struct cs_log_place at; /* the line in hand */
+	struct cs_err *why;
+	int broken;    /* the code of the first bad line */
+	bool skipping; /* the rest of a line that is too long */
+};
+
+static void scan_good(void *arg, const cJSON *event)
+{
+	struct scan *s = arg;
+
+	s->each(s->arg, event, s->at);
+}
+
+/* Behind the first bad line nothing is vouched for any more: it is only parsed. */
+static void scan_line(struct scan *s, const char *line, size_t len)
+{
+	const struct watcher watcher = { scan_good, s };
+	AUTO_JSON cJSON *event = NULL;
+
+	s->at.len = (uint32_t)len;
+	if (!s->broken)
+		s->broken = chain_check(&s->chain, line, len, &watcher, s->why);
+	else if (len <= MAX_LINE && cs_json_parse(&event, line, len, NULL) == 0)
+		s->each(s->arg, event, s->at);
+}
+
+/* The whole lines of buf; what is left is the beginning of the next one. */
+static void scan_lines(struct scan *s, struct cs_buf *buf)
+{
+	size_t used = 0;
+	const char *lf;
+
+	while ((lf = memchr(buf->data + used, '\n', buf->len - used))) {
+		size_t len = (size_t)(lf - buf->data) - used;
+
+		if (!s->skipping)
+			scan_line(s, buf->data + used, len);
+		s->skipping = false;
+		s->at.offset += (int64_t)len + 1;
+		used += len + 1;
+	}
+	cs_buf_consume(buf, used);
+	if (buf->len <= MAX_LINE)
+		return;
+	if (!s->broken)
+		s->broken = chain_check(&s->chain, buf->data, buf->len, NULL, s->why);
+	s->skipping = true;
+	s->at.offset += (int64_t)buf->len;
+	cs_buf_truncate(buf, 0);
+}
+
+int cs_log_scan(int64_t *events, char head[CS_SHA256_HEX], int fd, bool live,
+		void (*each)(void *arg, const cJSON *event, struct cs_log_place at), void *arg,
+		struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf buf = CS_BUF_INIT;
+	struct scan s = { .each = each, .arg = arg, .why = err };
+	ssize_t n;
+
+	chain_init(&s.chain);
+	for (off_t at = 0;; at += n) {
+		cs_buf_reserve(&buf, READ_STEP);
+		n = pread(fd, buf.data + buf.len, READ_STEP, at);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n < 0)
+			return cs_err_sys(err, "read " CS_LOG_FILE);
+		else if (n == 0)
+			break;
+		buf.len += (size_t)n;
+		scan_lines(&s, &buf);
+	}
+	if (!s.broken && !live && buf.len)
+		s.broken = cs_err_set(err, CS_CORRUPT, "line %lld: no end of line",
+				      (long long)s.chain.events + 1);
+	*events = s.chain.events;
+	memcpy(head, s.chain.head, CS_SHA256_HEX);
+	return s.broken;
+}
+
 /* ---- opening ---- */
 
 /* Reads on until a bad line or the end; log->size is then the length of the good lines. */

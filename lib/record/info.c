@@ -227,6 +227,8 @@ static const struct {
 	{ "commands", offsetof(struct cs_run_info, counts.commands) },
 	{ "commands_failed", offsetof(struct cs_run_info, counts.commands_failed) },
 	{ "commands_denied", offsetof(struct cs_run_info, counts.commands_denied) },
+	{ "commands_unverified", offsetof(struct cs_run_info, counts.commands_unverified) },
+	{ "failed_execs", offsetof(struct cs_run_info, counts.failed_execs) },
 	{ "connections", offsetof(struct cs_run_info, counts.connections) },
 	{ "connections_denied", offsetof(struct cs_run_info, counts.connections_denied) },
 	{ "files_changed", offsetof(struct cs_run_info, counts.files_changed) },

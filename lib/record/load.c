@@ -4,12 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include "record_dir.h"
 
-#define MAX_RUN_JSON (16u << 20)
-#define MAX_FILE     (1u << 30)
+#define MAX_RUN_JSON  (16u << 20)
+#define MAX_FILE      (1u << 30)
+#define MAX_IN_MEMORY (8u << 20) /* larger ones come through a pipe */
 
 char *cs_run_ref(const char *id)
 {
@@ -69,6 +72,90 @@ int cs_run_read(struct cs_buf *out, const struct cs_repo *repo, const char *stat
 	if (runs_fd < 0)
 		return runs_fd;
 	return read_dir(out, runs_fd, id, file, MAX_FILE, err);
+}
+
+/* ---- the same, as a descriptor ---- */
+
+/* A file without a name, for a copy: where temporary files are kept, else in memory. */
+static int open_temporary(struct cs_err *err)
+{
+	const char *dir = getenv("TMPDIR");
+	int fd = open(dir && *dir == '/' ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		fd = memfd_create("countersign-copy", MFD_CLOEXEC);
+	return fd < 0 ? cs_err_sys(err, "make a temporary file") : fd;
+}
+
+static int find_file(struct cs_oid *oid, const struct cs_repo *repo, const struct cs_oid *record,
+		     const char *file, struct cs_err *err)
+{
+	struct cs_commit commit = { 0 };
+	uint32_t mode;
+	int rc = cs_repo_read_commit(&commit, repo, record, err);
+
+	if (rc < 0)
+		return rc;
+	rc = cs_repo_tree_lookup(&mode, oid, repo, &commit.tree, file, err);
+	cs_commit_release(&commit);
+	return rc;
+}
+
+/* Small ones need no process of git's. */
+static int copy_file(int fd, const struct cs_repo *repo, const struct cs_oid *oid,
+		     struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf small = CS_BUF_INIT;
+	enum cs_object_type type = CS_OBJ_NONE;
+	uint64_t size = 0;
+	int rc = cs_repo_object_info(&type, &size, repo, oid, err);
+
+	if (rc < 0)
+		return rc;
+	if (type == CS_OBJ_BLOB && size > MAX_IN_MEMORY)
+		return cs_repo_copy_blob(fd, repo, oid, err);
+	rc = cs_repo_read(&small, repo, oid, CS_OBJ_BLOB, MAX_IN_MEMORY, err);
+	if (rc == 0 && cs_write_all(fd, small.data, small.len) < 0)
+		rc = cs_err_sys(err, "write a temporary file");
+	return rc;
+}
+
+static int open_in_dir(int *fd, const char *state_dir, const char *id, const char *file,
+		       struct cs_err *err)
+{
+	AUTO_FREE char *path = cs_asprintf("%s/%s", id, file);
+	AUTO_FD int runs_fd = cs_runs_open(state_dir, err);
+
+	if (runs_fd < 0)
+		return runs_fd;
+	*fd = cs_open_beneath(runs_fd, path, O_RDONLY | O_NONBLOCK, 0);
+	if (*fd < 0 && errno == ENOENT)
+		return cs_err_set(err, CS_NOTFOUND, "run %s has no %s", id, file);
+	return *fd < 0 ? cs_err_sys(err, "open %s", path) : 0;
+}
+
+int cs_run_open(int *fd, const struct cs_repo *repo, const char *state_dir, const char *id,
+		const char *file, struct cs_err *err)
+{
+	AUTO_FD int copy_fd = -1;
+	struct cs_oid record, oid;
+	int rc = cs_run_record(&record, repo, id, err);
+
+	if (rc == 0)
+		return open_in_dir(fd, state_dir, id, file, err);
+	if (rc == 1)
+		rc = find_file(&oid, repo, &record, file, err);
+	if (rc < 0)
+		return rc;
+	copy_fd = open_temporary(err);
+	if (copy_fd < 0)
+		return copy_fd;
+	rc = copy_file(copy_fd, repo, &oid, err);
+	if (rc == 0 && lseek(copy_fd, 0, SEEK_SET) < 0)
+		rc = cs_err_sys(err, "seek");
+	if (rc == 0)
+		*fd = cs_steal_fd(&copy_fd);
+	return rc;
 }
 
 /* ---- run.json ---- */

@@ -41,6 +41,7 @@ static void recall(void *arg, const cJSON *event)
 	if (is_type(event, "exec")) {
 		info->counts.commands++;
 		info->counts.commands_denied += !is_allowed(event);
+		info->counts.commands_unverified += !cs_json_bool(event, "verified", true);
 	} else if (is_type(event, "exit")) {
 		info->counts.commands_failed +=
 			cs_json_int(event, "code", 0) != 0 || cs_json_int(event, "signal", 0) != 0;

@@ -2,6 +2,7 @@
 /* Reading objects: by id, with limits, without ever holding a large blob in memory. */
 #include "internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Blobs up to this size are hashed in memory; larger ones come through a pipe. */
@@ -129,6 +130,37 @@ int cs_repo_blob_sha256(uint8_t out[CS_SHA256_LEN], const struct cs_repo *repo,
 	if (rc == 0)
 		cs_sha256_end(&h, out);
 	return rc;
+}
+
+struct copy {
+	int fd;
+	int failed; /* errno of the first write that did */
+};
+
+static void copy_chunk(void *arg, const void *data, size_t len)
+{
+	struct copy *c = arg;
+
+	if (!c->failed && cs_write_all(c->fd, data, len) < 0)
+		c->failed = errno;
+}
+
+int cs_repo_copy_blob(int fd, const struct cs_repo *repo, const struct cs_oid *oid,
+		      struct cs_err *err)
+{
+	char hex[CS_OID_HEX];
+	const struct cs_git_call call = {
+		.git_dir = repo->git_dir,
+		.args = (const char *const[]){ "cat-file", "blob", cs_oid_hex(hex, oid), NULL },
+	};
+	struct copy copy = { .fd = fd };
+	int rc = cs_git_stream(&call, copy_chunk, &copy, err);
+
+	if (rc == 0 && copy.failed) {
+		errno = copy.failed;
+		rc = cs_err_sys(err, "copy");
+	}
+	return rc < 0 ? cs_err_wrap(err, "blob %s", hex) : 0;
 }
 
 static void fill_commit(struct cs_commit *c, git_commit *commit)

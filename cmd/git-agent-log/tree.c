@@ -102,7 +102,8 @@ void tree_init(struct tree *tree, bool merges)
 	tree->nodes = cs_calloc(tree->cap, sizeof(*tree->nodes));
 	tree->buckets = cs_calloc(BUCKETS, sizeof(*tree->buckets));
 	tree->latest = cs_calloc(MAX_PID, sizeof(*tree->latest)); /* touched where pids are */
-	intern(tree, "(others)");				  /* OTHER_NAMES */
+	intern(tree, "(others)");
+	tree->names[OTHER_NAMES].kind = SHELL; /* nobody hides among them */
 }
 
 /* ---- growing ---- */

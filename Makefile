@@ -20,13 +20,15 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/countersign
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 BUILD := build/$(VARIANT)
 
 # Debian packages: compiler and headers, then what the tests use.
 DEPS := gcc make pkg-config libc6-dev git libgit2-dev libseccomp-dev libcjson-dev libssl-dev \
 	linux-libc-dev
 TEST_DEPS := check bubblewrap strace gdb python3 nodejs npm jq openssl openssh-client libasan8 libubsan1 libtsan2 \
-	util-linux bsdextrautils procps iproute2 attr file curl autoconf automake perl tmux man-db socat ripgrep
+	util-linux bsdextrautils procps iproute2 attr file curl autoconf automake perl tmux man-db socat ripgrep \
+	ltrace cmake python3-pip python3-setuptools python3-wheel
 LINT_DEPS := clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck
 
 CC ?= gcc
@@ -196,8 +198,10 @@ install: all
 	$(if $(MAN1),install -m 644 $(MAN1) $(DESTDIR)$(MANDIR)/man1)
 	$(if $(MAN5),install -m 644 $(MAN5) $(DESTDIR)$(MANDIR)/man5)
 	install -m 644 lib/agent/profiles/* $(DESTDIR)$(DATADIR)/profiles
+	install -d $(DESTDIR)$(COMPLETIONDIR)
+	for p in $(PROGRAMS); do install -m 644 cmd/completion.bash $(DESTDIR)$(COMPLETIONDIR)/$$p || exit; done
 uninstall:
-	rm -f $(PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) \
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(PROGRAMS:%=$(DESTDIR)$(COMPLETIONDIR)/%) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) \
 		$(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -rf $(DESTDIR)$(DATADIR)
 

@@ -19,7 +19,8 @@ static const char *const exports[] = { "in-toto", NULL };
 static const struct cs_option log_options[] = {
 	{ 'n', NULL, CS_OPT_NUMBER, OPT(n), "<n>", "list at most <n> runs" },
 	{ 0, "show", CS_OPT_CHOICE, OPT(show), NULL, "show one thing of a run in full", shows },
-	{ 0, "all", CS_OPT_FLAG, OPT(all), "with --show commands: fold nothing, shorten nothing" },
+	{ 0, "all", CS_OPT_FLAG, OPT(all), NULL,
+	  "with --show commands: fold nothing, shorten nothing" },
 	{ 0, "follow", CS_OPT_FLAG, OPT(follow), NULL, "print events of a run as they happen" },
 	{ 0, "json", CS_OPT_FLAG, OPT(json), NULL, "print JSON (countersign.run/v1)" },
 	{ 0, "export", CS_OPT_CHOICE, OPT(export_format), NULL,

@@ -130,6 +130,78 @@ void cs_sandbox_kill(struct cs_sandbox *s);
 /* Kills, waits until the pid namespace is empty (at most 10 s: CS_BUSY "stuck"), frees. */
 int cs_sandbox_end(struct cs_sandbox *s, struct cs_err *err) CS_CHECKED;
 
+/* ---- what this host can hold ---- */
+
+/*
+ * What is known of the host. cs_host_read fills the upper part from files, which only serve to word
+ * the advice; what a host can hold is found out by doing it (a start, cs_host_probe). Plain data,
+ * so that tests can make hosts that they do not run on. CS_HOST_INIT: nothing is known.
+ */
+struct cs_host {
+	bool root;
+	char kernel[64];	     /* release */
+	char container[16];	     /* "docker", "podman", "lxc", ...; "" none that we know */
+	char program_dir[256];	     /* of git-agent-run, for AppArmor's profile */
+	int64_t max_user_namespaces; /* this and the next three: -1 the kernel has no such file */
+	int userns_clone;	     /* kernel.unprivileged_userns_clone */
+	int apparmor_userns;	     /* kernel.apparmor_restrict_unprivileged_userns */
+	int yama;		     /* kernel.yama.ptrace_scope */
+	bool apparmor_profile;	     /* CS_APPARMOR_FILE is there */
+	bool filtered;		     /* we run under somebody's seccomp filter */
+	bool proc_covered;	     /* something is mounted below /proc */
+
+	/* Found out by doing it. */
+	bool started;	 /* a complete start, with everything a run uses */
+	char step[32];	 /* the one that failed */
+	int step_errno;
+	struct cs_sandbox_layers layers;
+	int overlay_errno;  /* 0: an overlay works where runs live */
+	int landlock_abi;   /* as the kernel says, 1 included; 0 none */
+	bool notify;	    /* a notification arrived, and was answered */
+	bool wait_killable; /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */
+	bool seize;	    /* the image of a program was seen */
+	bool limit_memory, limit_pids; /* by a cgroup of our own */
+	char cgroup_why[160];	       /* why not */
+};
+#define CS_HOST_INIT                                                                          \
+	{                                                                                     \
+		.max_user_namespaces = -1, .userns_clone = -1, .apparmor_userns = -1, .yama = -1 \
+	}
+#define CS_APPARMOR_FILE "/etc/apparmor.d/git-agent-run"
+
+void cs_host_read(struct cs_host *host);
+/* Landlock's ABI and the flags of seccomp's notification, in throwaway children. */
+void cs_host_probe(struct cs_host *host);
+
+/*
+ * What helps where a step of cs_sandbox_start failed: two or three lines, the cause and the commands
+ * or options. Nothing where nothing is known. The one place of these words. Pure.
+ */
+void cs_host_advice(struct cs_buf *out, const struct cs_host *host, const char *step,
+		    int sys_errno);
+
+enum cs_check_level {
+	CS_CHECK_MISSING = 0, /* nothing runs without it */
+	CS_CHECK_WEAKER,      /* runs work, and their record says what does not hold */
+	CS_CHECK_GOOD,
+};
+struct cs_check {
+	const char *name; /* static */
+	enum cs_check_level level;
+	char *text; /* one line */
+	char *fix;  /* lines, or NULL */
+};
+struct cs_checks {
+	struct cs_check *v;
+	size_t n, cap;
+};
+void cs_checks_add(struct cs_checks *checks, const char *name, enum cs_check_level level,
+		   const char *text, const char *fix);
+void cs_checks_release(struct cs_checks *checks);
+const char *cs_check_level_name(enum cs_check_level level); /* "missing", "weaker", "good" */
+/* The decision table: what was found becomes one check a layer. Pure. */
+void cs_host_judge(struct cs_checks *out, const struct cs_host *host);
+
 /* ---- confining one of our own processes ---- */
 
 /*

@@ -45,30 +45,6 @@ struct cs_sandbox {
 	bool gone;
 };
 
-static const struct {
-	const char *step;
-	int sys_errno;
-	const char *hint;
-} hints[] = {
-	{ "namespaces", ENOSPC,
-	  "user namespaces are used up or switched off: sysctl user.max_user_namespaces" },
-	{ "namespaces", EPERM,
-	  "user namespaces are refused: sysctl kernel.unprivileged_userns_clone=1, or the "
-	  "container's seccomp profile must allow unshare and mount" },
-	{ "user", EPERM,
-	  "AppArmor restricts user namespaces: install the git-agent-run profile, or sysctl "
-	  "kernel.apparmor_restrict_unprivileged_userns=0" },
-	{ "user", EACCES,
-	  "AppArmor restricts user namespaces: install the git-agent-run profile, or sysctl "
-	  "kernel.apparmor_restrict_unprivileged_userns=0" },
-	{ "network", EPERM,
-	  "AppArmor restricts user namespaces: install the git-agent-run profile, or sysctl "
-	  "kernel.apparmor_restrict_unprivileged_userns=0" },
-	{ "proc", EPERM,
-	  "/proc of this container is masked: start it with --security-opt systempaths=unconfined" },
-	{ "seccomp", EINVAL, "this kernel has no seccomp filters" },
-};
-
 static int failed(const struct message *msg, const char **step, struct cs_err *err)
 {
 	static const char *const steps[] = {
@@ -76,17 +52,17 @@ static int failed(const struct message *msg, const char **step, struct cs_err *e
 		"proc",	      "pivot",	 "capabilities", "no_new_privs", "landlock", "seccomp",
 		"terminal",   "limits", "trace",     "agent",
 	};
-	const char *hint = NULL;
+	AUTO_BUF struct cs_buf advice = CS_BUF_INIT;
+	struct cs_host host;
 
 	*step = "sandbox";
 	for (size_t i = 0; i < CS_COUNT(steps); i++)
 		if (!strcmp(steps[i], msg->step))
 			*step = steps[i];
-	for (size_t i = 0; i < CS_COUNT(hints); i++)
-		if (!strcmp(hints[i].step, msg->step) && hints[i].sys_errno == msg->value)
-			hint = hints[i].hint;
-	cs_err_set(err, CS_UNSUPPORTED, "sandbox: %s: %.255s: %s%s%s", *step, msg->text,
-		   strerror(msg->value), hint ? "\n  " : "", hint ? hint : "");
+	cs_host_read(&host);
+	cs_host_advice(&advice, &host, *step, msg->value);
+	cs_err_set(err, CS_UNSUPPORTED, "sandbox: %s: %.100s: %s%s%s", *step, msg->text,
+		   strerror(msg->value), advice.len ? "\n  " : "", advice.data);
 	if (err)
 		err->sys_errno = msg->value;
 	return CS_UNSUPPORTED;

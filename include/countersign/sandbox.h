@@ -65,6 +65,7 @@ struct cs_plan {
 	struct cs_strv writable; /* Landlock: paths inside with all rights; the rest read and exec */
 	bool tty;		 /* give the agent a terminal of its own */
 	bool deny_tracing;	 /* [sandbox] debuggers = deny */
+	int cgroup_fd;		 /* cgroup.procs of a cgroup to enter, borrowed; -1: stay */
 	/* Runs in the agent right before its exec; returns a descriptor to hand out, or -1. */
 	int (*last_step)(void);
 };
@@ -129,6 +130,33 @@ int cs_sandbox_signal(struct cs_sandbox *s, int signo);
 void cs_sandbox_kill(struct cs_sandbox *s);
 /* Kills, waits until the pid namespace is empty (at most 10 s: CS_BUSY "stuck"), frees. */
 int cs_sandbox_end(struct cs_sandbox *s, struct cs_err *err) CS_CHECKED;
+
+/* ---- a cgroup of the run's own ---- */
+
+/*
+ * Limits on memory and processes by cgroup v2, where we may make one: below our own cgroup, or
+ * beside it when it was delegated to us. Anything else is CS_UNSUPPORTED with the reason; a host
+ * that gives only one of the two controllers gives that one.
+ *
+ * Life: cs_cgroup_new, plan->cgroup_fd = cs_cgroup_fd, the run, cs_cgroup_free.
+ */
+struct cs_cgroup;
+struct cs_cgroup_opts {
+	const char *mount;	 /* of the hierarchy; NULL: looked up, as is own */
+	const char *own;	 /* our cgroup in it: "/user.slice/..." */
+	const char *name;	 /* of the new one, one component */
+	uint64_t memory_bytes; /* 0: no limit */
+	uint64_t processes;    /* 0: no limit */
+};
+int cs_cgroup_new(struct cs_cgroup **out, const struct cs_cgroup_opts *opts,
+		  struct cs_err *err) CS_CHECKED;
+int cs_cgroup_fd(const struct cs_cgroup *cg);
+bool cs_cgroup_limits_memory(const struct cs_cgroup *cg);
+bool cs_cgroup_limits_processes(const struct cs_cgroup *cg);
+/* How often a process was killed for memory, and a fork was refused, up to now. */
+void cs_cgroup_hits(uint64_t *memory, uint64_t *processes, const struct cs_cgroup *cg);
+/* Kills what is left in it (nothing, after cs_sandbox_end) and removes it. NULL is nothing. */
+void cs_cgroup_free(struct cs_cgroup *cg);
 
 /* ---- what this host can hold ---- */
 

@@ -18,6 +18,7 @@ void cs_plan_init(struct cs_plan *plan)
 	memset(plan, 0, sizeof *plan);
 	plan->uid = (uid_t)-1;
 	plan->gid = (gid_t)-1;
+	plan->cgroup_fd = -1;
 }
 
 void cs_plan_release(struct cs_plan *plan)

@@ -148,6 +148,9 @@ __attribute__((noreturn)) static void child(const struct cs_plan *plan, int ctl_
 		in.stdio[i] = fcntl(stdio[i], F_DUPFD_CLOEXEC, 10);
 	in.ctl_fd = fcntl(ctl_fd, F_DUPFD_CLOEXEC, 10);
 	in.life_fd = fcntl(life_fd, F_DUPFD_CLOEXEC, 10);
+	/* Before the cgroup namespace: that one's root is where we are then. */
+	if (plan->cgroup_fd >= 0 && cs_write_all(plan->cgroup_fd, "0", 1) < 0)
+		inside_fail(&in, "limits", "enter the cgroup");
 	/* Nothing else of the supervisor's may be reachable from inside, not even for a moment. */
 	int highest = in.life_fd;
 	syscall(SYS_close_range, 3, 9, 0);

@@ -21,6 +21,7 @@ BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/countersign
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+APPARMORDIR ?= /etc/apparmor.d
 BUILD := build/$(VARIANT)
 
 # Debian packages: compiler and headers, then what the tests use.
@@ -200,7 +201,16 @@ install: all
 	install -m 644 lib/agent/profiles/* $(DESTDIR)$(DATADIR)/profiles
 	install -d $(DESTDIR)$(COMPLETIONDIR)
 	for p in $(PROGRAMS); do install -m 644 cmd/completion.bash $(DESTDIR)$(COMPLETIONDIR)/$$p || exit; done
+	@# AppArmor's permission for user namespaces goes by the path of the installed binaries.
+	if [ -d $(DESTDIR)$(APPARMORDIR) ]; then \
+		sed 's|@BINDIR@|$(BINDIR)|' lib/sandbox/apparmor/git-agent-run > $(DESTDIR)$(APPARMORDIR)/git-agent-run && \
+		chmod 644 $(DESTDIR)$(APPARMORDIR)/git-agent-run; fi
+	if [ -z "$(DESTDIR)" ] && [ -f $(APPARMORDIR)/git-agent-run ] && [ -e /sys/kernel/security/apparmor/profiles ]; then \
+		apparmor_parser -r $(APPARMORDIR)/git-agent-run || echo "load it: apparmor_parser -r $(APPARMORDIR)/git-agent-run"; fi
 uninstall:
+	if [ -z "$(DESTDIR)" ] && [ -f $(APPARMORDIR)/git-agent-run ] && [ -e /sys/kernel/security/apparmor/profiles ]; then \
+		apparmor_parser -R $(APPARMORDIR)/git-agent-run || true; fi
+	rm -f $(DESTDIR)$(APPARMORDIR)/git-agent-run
 	rm -f $(PROGRAMS:%=$(DESTDIR)$(BINDIR)/%) $(PROGRAMS:%=$(DESTDIR)$(COMPLETIONDIR)/%) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(MAN1))) \
 		$(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(MAN5)))
 	rm -rf $(DESTDIR)$(DATADIR)

@@ -368,6 +368,7 @@ int layout_plan(struct run *run, struct cs_err *err)
 	for (size_t i = 0; i < run->argv.n; i++)
 		cs_strv_add(&plan->argv, run->argv.v[i]);
 	add_limits(run);
+	plan->cgroup_fd = limits_cgroup_fd(run);
 	add_network(run);
 	int rc = add_environment(run, home, err);
 	return rc ? rc : make_layers(run, err);

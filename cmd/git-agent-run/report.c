@@ -18,18 +18,31 @@ static void add_event(struct report *r, const char *type, cJSON *fields)
 		r->err = err;
 }
 
-/* One line for the agent to read in /run/agent-run/denials; the event in the log is what counts. */
+#define MAX_DENIALS 65536
+
+/*
+ * One line for the agent to read in /run/agent-run/denials, so that it need not try again; the event
+ * in the log is what counts. An agent that tries all the same does not fill the disk with it.
+ */
 static void tell_denied(struct report *r, const char *what, const char *detail)
 {
 	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
 	AUTO_FD int fd = cs_open_beneath(r->run->dir.fd, "denials", O_WRONLY | O_APPEND, 0);
+	struct stat st;
 
 	cs_escape_terminal(&line, what, strlen(what), CS_ESCAPE_LINE);
 	cs_buf_adds(&line, ": ");
 	cs_escape_terminal(&line, detail, strlen(detail), CS_ESCAPE_LINE);
 	cs_buf_addc(&line, '\n');
-	if (fd >= 0 && cs_write_all(fd, line.data, line.len) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_size >= MAX_DENIALS)
 		return;
+	if (st.st_size + (off_t)line.len >= MAX_DENIALS) {
+		cs_buf_truncate(&line, 0);
+		cs_buf_addf(&line, "%*s\n", (int)(MAX_DENIALS - st.st_size - 1),
+			    "and more, which are not listed here");
+	}
+	/* A full disk ends the run elsewhere. */
+	(void)!cs_write_all(fd, line.data, line.len);
 }
 
 /* ---- the relay ---- */

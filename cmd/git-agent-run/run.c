@@ -25,6 +25,7 @@ void run_init(struct run *run, const struct run_opts *opts)
 void run_release(struct run *run)
 {
 	streams_free(run);
+	limits_free(run);
 	cs_plan_release(&run->plan);
 	cs_worktree_release(&run->worktree);
 	cs_log_free(run->log);
@@ -294,6 +295,8 @@ static int run_agent(struct run *run, struct cs_err *err)
 	int stdio[3] = { -1, -1, -1 };
 	int rc = open_log(run, err);
 
+	if (!rc)
+		rc = limits_prepare(run, err);
 	if (!rc)
 		rc = streams_open(run, stdio, err);
 	if (!rc)

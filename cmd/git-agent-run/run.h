@@ -66,6 +66,7 @@ struct run {
 	size_t n_rules;
 	bool tty;
 	struct stream *stream;
+	struct limits *limits;
 	bool went;  /* the agent was let go, and it was a program: from here nothing is thrown away */
 	int status; /* what git-agent-run exits with */
 	int64_t started_mono_ns;
@@ -113,10 +114,36 @@ void streams_resume(struct run *run);
 void streams_resize(struct run *run);
 /* Counts Ctrl-C keys that reached the agent as signals; see supervise.c. */
 int streams_interrupts(struct run *run);
+/* Bytes that the agent has printed. */
+uint64_t streams_output(const struct run *run);
 void streams_free(struct run *run);
 
 /* supervise.c: from "go" until nothing lives inside. */
 int supervise(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/*
+ * limits.c: what the run may use up, and what of it holds on this host. prepare before the sandbox
+ * starts (no room on the disk: CS_LIMIT), start and check in the loop, finish when nothing lives
+ * inside. limits_hit names what ended the run, or NULL.
+ */
+struct limits;
+struct report;
+int limits_prepare(struct run *run, struct cs_err *err) CS_CHECKED;
+int limits_cgroup_fd(const struct run *run);
+void limits_start(struct run *run, struct cs_loop *loop, struct report *report);
+void limits_check(struct run *run);
+bool limits_reaped(struct run *run, pid_t pid);
+void limits_finish(struct run *run);
+const char *limits_hit(const struct run *run);
+void limits_event(struct report *r, const char *what, uint64_t value, uint64_t max);
+void limits_free(struct run *run);
+
+/* usage.c: measures what a run has written, in a confined process, until sock hangs up. */
+struct usage {
+	uint64_t bytes;
+	uint64_t unreadable; /* directories that could not be looked into */
+};
+__attribute__((noreturn)) void usage_main(const struct run *run, int sock);
 
 /* dirty.c: beside the run, whether the user has uncommitted changes. */
 void dirty_start(struct run *run);

@@ -33,6 +33,7 @@ struct flow {
 	bool done;
 	uint64_t again; /* timer of a descriptor that epoll cannot watch, or 0 */
 	size_t len, off;
+	uint64_t total; /* bytes read */
 	char data[CHUNK];
 };
 
@@ -176,6 +177,7 @@ static void flow_read(struct flow *f)
 		return;
 	}
 	f->len = (size_t)n;
+	f->total += f->len;
 	count_interrupts(f);
 }
 
@@ -312,6 +314,11 @@ void streams_resize(struct run *run)
 int streams_interrupts(struct run *run)
 {
 	return run->stream->interrupts;
+}
+
+uint64_t streams_output(const struct run *run)
+{
+	return run->stream->flows[1].total + run->stream->flows[2].total;
 }
 
 void streams_free(struct run *run)

@@ -84,6 +84,8 @@ void summary_print(const struct run *run)
 			    info->counts.files_changed, info->counts.lines_added,
 			    info->counts.lines_deleted);
 	cs_buf_addf(&out, " in %.1f s\n", (double)info->duration_ms / 1000);
+	if (limits_hit(run))
+		cs_buf_addf(&out, "  ended by a limit: %s\n", limits_hit(run));
 	add_counts(&out, info);
 	cs_buf_addf(&out, "  git agent-log %.8s%s\n", info->id,
 		    info->state == CS_RUN_EMPTY ? "" : " --show diff");

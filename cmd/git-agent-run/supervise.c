@@ -25,6 +25,7 @@
 #define KEYS_WITHIN_NS	1000000000
 #define EXIT_TIMEOUT	124
 #define EXIT_INTERRUPTED 130
+#define EXIT_LIMIT	137
 
 struct supervisor {
 	struct run *run;
@@ -114,6 +115,8 @@ static void on_timeout(void *arg)
 	if (s->exited)
 		return;
 	s->timed_out = true;
+	limits_event(&s->report, "time", (uint64_t)(cs_mono_ns() - s->run->started_mono_ns) / 1000000,
+		     (uint64_t)cs_policy_int(s->run->policy, "sandbox.timeout"));
 	note("time limit (%s) reached", cs_policy_origin(s->run->policy, "sandbox.timeout"));
 	cs_sandbox_signal(s->run->sandbox, SIGTERM);
 	cs_loop_after(s->loop, KILL_AFTER_MS, kill_now, s);
@@ -194,7 +197,7 @@ static void reap(struct supervisor *s)
 
 	while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) {
 		if (pid == cs_sandbox_setup_pid(s->run->sandbox) ||
-		    dirty_reaped(s->run, pid, status))
+		    dirty_reaped(s->run, pid, status) || limits_reaped(s->run, pid))
 			continue;
 		if (pid != cs_egress_pid(s->run->egress)) {
 			cs_trace_wait_event(s->trace, pid, status);
@@ -330,8 +333,6 @@ static void keep_layers(struct run *run)
 	cs_json_add_int(o, "landlock_abi", l.landlock_abi);
 	run->info.layers = o;
 	run->info.level = cs_strdup("full");
-	cs_strv_add(&run->info.not_enforced, "memory");
-	cs_strv_add(&run->info.not_enforced, "disk");
 }
 
 static int start_trace(struct supervisor *s, struct cs_err *err)
@@ -370,6 +371,7 @@ static int start(struct supervisor *s, struct cs_err *err)
 	if (timeout > 0 && (!run->tty || run->opts->timeout_ms > 0))
 		cs_loop_after(s->loop, timeout, on_timeout, s);
 	cs_loop_after(s->loop, SYNC_EVERY_MS, on_sync, s);
+	limits_start(run, s->loop, &s->report);
 	rc = cs_sandbox_go(run->sandbox, err);
 	run->went = rc == 0;
 	return rc;
@@ -404,6 +406,7 @@ static int loop(struct supervisor *s, struct cs_err *err)
 			cs_sandbox_kill(s->run->sandbox);
 		rc = cs_loop_step(s->loop, s->gone ? 100 : -1, err);
 		count_keys(s);
+		limits_check(s->run);
 		if (s->gone && !drain_until)
 			drain_until = cs_mono_ns() + (int64_t)DRAIN_MS * 1000000;
 		if (s->gone && cs_mono_ns() > drain_until)
@@ -433,7 +436,10 @@ static void keep_exit(struct supervisor *s)
 		run->status = 128 + SIGKILL;
 		reason = "killed";
 	}
-	if (s->timed_out) {
+	if (limits_hit(run)) {
+		run->status = EXIT_LIMIT;
+		reason = "limit";
+	} else if (s->timed_out) {
 		run->status = EXIT_TIMEOUT;
 		reason = "timeout";
 	} else if (s->stops > 0) {
@@ -455,6 +461,7 @@ static int end(struct supervisor *s, int rc, struct cs_err *err)
 		*err = dead;
 		rc = dead.code;
 	}
+	limits_finish(run);
 	cs_loop_remove(s->loop, cs_egress_fd(run->egress));
 	cs_egress_stop(cs_steal(&run->egress), late_egress, s);
 	if (s->trace) {

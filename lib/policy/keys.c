@@ -16,7 +16,9 @@ const char cs_policy_defaults[] =
 	"	processes = 4096\n"
 	"	memory = 75%\n"
 	"	disk = 20g\n"
+	"	diskFree = 1g\n"
 	"	fileSize = none\n"
+	"	output = 1g\n"
 	"	env = LANG LC_* TERM COLORTERM TZ\n"
 	"	debuggers = allow\n"
 	"	hide =\n"
@@ -108,7 +110,9 @@ static const struct cs_policy_key keys[] = {
 	{ "sandbox", "processes", CS_KIND_NUMBER, CS_MERGE_CAP },
 	{ "sandbox", "memory", CS_KIND_MEMORY, CS_MERGE_CAP },
 	{ "sandbox", "disk", CS_KIND_SIZE, CS_MERGE_CAP },
+	{ "sandbox", "diskFree", CS_KIND_SIZE, CS_MERGE_FLOOR },
 	{ "sandbox", "fileSize", CS_KIND_SIZE, CS_MERGE_CAP },
+	{ "sandbox", "output", CS_KIND_SIZE, CS_MERGE_CAP },
 	{ "sandbox", "env", CS_KIND_LIST, CS_MERGE_GRANTS, .check = check_env },
 	{ "sandbox", "debuggers", CS_KIND_WORD, CS_MERGE_ORDER, .words = words_debuggers },
 	{ "sandbox", "hide", CS_KIND_LIST, CS_MERGE_DEMANDS, .check = check_glob },

@@ -195,7 +195,7 @@ struct unit {
 static void format_units(struct cs_buf *out, int64_t n, const struct unit *units, size_t n_units)
 {
 	for (size_t i = 0; i < n_units; i++) {
-		if (n % units[i].factor == 0) {
+		if (n % units[i].factor == 0 && (n || units[i].factor == 1)) {
 			cs_buf_addf(out, "%" PRId64 "%s", n / units[i].factor, units[i].name);
 			return;
 		}

@@ -308,7 +308,8 @@ int cs_sandbox_signal(struct cs_sandbox *s, int signo)
 
 void cs_sandbox_kill(struct cs_sandbox *s)
 {
-	if (s->setup > 0)
+	/* Once nothing lives inside, setup may be reaped, and its number another process's. */
+	if (s->setup > 0 && !s->gone)
 		kill(s->setup, SIGKILL);
 }
 

@@ -110,6 +110,8 @@ START_TEST(defaults)
 		{ "sandbox.processes", "4096" },
 		{ "sandbox.memory", "75%" },
 		{ "sandbox.disk", "20g" },
+		{ "sandbox.diskFree", "1g" },
+		{ "sandbox.output", "1g" },
 		{ "sandbox.env", "LANG LC_* TERM COLORTERM TZ" },
 		{ "sandbox.debuggers", "allow" },
 		{ "sandbox.hide", "" },
@@ -369,7 +371,8 @@ START_TEST(format_defaults)
 	text = format(p, false);
 	ck_assert_str_eq(text,
 			 "[sandbox]\n\trequire = user mount pid net seccomp\n\ttimeout = 2h\n"
-			 "\tprocesses = 4096\n\tmemory = 75%\n\tdisk = 20g\n\tfileSize = none\n"
+			 "\tprocesses = 4096\n\tmemory = 75%\n\tdisk = 20g\n"
+			 "\tdiskFree = 1g\n\tfileSize = none\n\toutput = 1g\n"
 			 "\tenv = LANG LC_* TERM COLORTERM TZ\n\tdebuggers = allow\n\thide =\n"
 			 "[network]\n\tdefault = ask\n\tallow = @profile\n\tprivate =\n"
 			 "[request]\n\ttimeout = 90s\n"

@@ -264,6 +264,11 @@ static void set_env(struct run *run, const char *name, const char *value)
 	cs_strv_addf(&run->plan.env, "%s=%s", name, value);
 }
 
+void layout_set_env(struct run *run, const char *name, const char *value)
+{
+	set_env(run, name, value);
+}
+
 static int add_environment(struct run *run, const char *home, struct cs_err *err)
 {
 	const struct cs_strv *pass = cs_policy_list(run->policy, "sandbox.env");
@@ -371,5 +376,7 @@ int layout_plan(struct run *run, struct cs_err *err)
 	plan->cgroup_fd = limits_cgroup_fd(run);
 	add_network(run);
 	int rc = add_environment(run, home, err);
+	if (!rc && run->degraded)
+		rc = degraded_plan(run, err);
 	return rc ? rc : make_layers(run, err);
 }

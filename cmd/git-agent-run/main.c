@@ -26,6 +26,8 @@ static const struct cs_option options[] = {
 	{ 0, "timeout", CS_OPT_DURATION, OPT(timeout_ms), "<dur>",
 	  "stop the agent after this time: 90s, 15m, 2h" },
 	{ 0, "no-tty", CS_OPT_FLAG, OPT(no_tty), NULL, "give the agent pipes, no terminal" },
+	{ 0, "degraded", CS_OPT_FLAG, OPT(degraded), NULL,
+	  "where this host refuses namespaces: Landlock alone, no network" },
 	{ 0, "dry-run", CS_OPT_FLAG, OPT(dry_run), NULL, "show the sandbox plan and stop" },
 	{ 0, "summary", CS_OPT_TEXT, OPT(summary), "<file>",
 	  "write the run as JSON there (countersign.run/v1)" },

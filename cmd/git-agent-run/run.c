@@ -120,6 +120,40 @@ static int open_log(struct run *run, struct cs_err *err)
 	return rc;
 }
 
+/* The same with a plain copy of the tree instead of an overlay. */
+static int start_on_copy(struct run *run, int stdio[3], const char **step, struct cs_err *err)
+{
+	int rc;
+
+	*err = (struct cs_err)CS_ERR_INIT;
+	cs_worktree_release(&run->worktree);
+	run->worktree = (struct cs_worktree)CS_WORKTREE_INIT;
+	cs_plan_release(&run->plan);
+	run->overlay = false;
+	rc = prepare_worktree(run, CS_WORKTREE_CHECKOUT, err);
+	if (!rc)
+		rc = layout_plan(run, err);
+	if (!rc)
+		rc = cs_sandbox_start(&run->sandbox, &run->plan, stdio[0], stdio[1], stdio[2], step,
+				      err);
+	return rc;
+}
+
+/* Only where it was typed; who did not type it is told that there is such a thing. */
+static int start_degraded(struct run *run, int stdio[3], const char *step, struct cs_err *err)
+{
+	if (!run->opts->degraded) {
+		struct cs_err why = *err;
+		return cs_err_set(err, why.code, "%.440s\n  or, held less and without network: "
+						 "--degraded", why.msg);
+	}
+	if (degraded_check(run, err) < 0)
+		return err->code;
+	degraded_say(step, err->sys_errno);
+	run->degraded = true;
+	return start_on_copy(run, stdio, &step, err);
+}
+
 /* The prison; with a plain copy of the tree where this host has no overlay for it. */
 static int start_sandbox(struct run *run, int stdio[3], struct cs_err *err)
 {
@@ -133,18 +167,10 @@ static int start_sandbox(struct run *run, int stdio[3], struct cs_err *err)
 	    wanted_mode(run) == CS_WORKTREE_AUTO) {
 		note("no overlay on this file system (%s): using a plain copy of the tree",
 		     strerror(err->sys_errno));
-		*err = (struct cs_err)CS_ERR_INIT;
-		cs_worktree_release(&run->worktree);
-		run->worktree = (struct cs_worktree)CS_WORKTREE_INIT;
-		cs_plan_release(&run->plan);
-		run->overlay = false;
-		rc = prepare_worktree(run, CS_WORKTREE_CHECKOUT, err);
-		if (!rc)
-			rc = layout_plan(run, err);
-		if (!rc)
-			rc = cs_sandbox_start(&run->sandbox, &run->plan, stdio[0], stdio[1],
-					      stdio[2], &step, err);
+		rc = start_on_copy(run, stdio, &step, err);
 	}
+	if (rc == CS_UNSUPPORTED && degraded_would_help(step))
+		rc = start_degraded(run, stdio, step, err);
 	return rc;
 }
 
@@ -304,7 +330,7 @@ static int run_agent(struct run *run, struct cs_err *err)
 	streams_close_agent_side(stdio);
 	if (!rc)
 		rc = check_layers(run, err);
-	if (!rc)
+	if (!rc && !run->degraded)
 		rc = start_egress(run, err);
 	if (!rc)
 		rc = supervise(run, err);

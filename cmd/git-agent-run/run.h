@@ -29,6 +29,7 @@ struct run_opts {
 	const char *summary;
 	bool no_tty;
 	bool dry_run;
+	bool degraded;
 	char **command; /* NULL-terminated, borrowed from argv */
 };
 
@@ -60,6 +61,7 @@ struct run {
 	bool dirty;	 /* there are some, and it has not been said yet */
 	struct cs_plan plan;
 	bool overlay; /* layers of HOME are overlays too */
+	bool degraded; /* without namespaces: see degraded.c */
 	struct cs_sandbox *sandbox;
 	struct cs_egress *egress;
 	struct cs_egress_rule *rules;
@@ -88,6 +90,15 @@ int ask_network(struct run *run, struct cs_err *err) CS_CHECKED;
 /* layout.c: the sandbox plan of this run. */
 int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;
 int layout_directories(struct run *run, struct cs_err *err) CS_CHECKED;
+
+void layout_set_env(struct run *run, const char *name, const char *value);
+
+/* degraded.c: what is left where this host refuses namespaces. */
+bool degraded_would_help(const char *step);
+int degraded_check(const struct run *run, struct cs_err *err) CS_CHECKED;
+int degraded_plan(struct run *run, struct cs_err *err) CS_CHECKED;
+void degraded_record(struct run *run);
+void degraded_say(const char *step, int sys_errno);
 
 /* home.c: the HOME that the agent sees. */
 int home_copy(struct run *run, struct cs_err *err) CS_CHECKED;

@@ -84,6 +84,8 @@ void summary_print(const struct run *run)
 			    info->counts.files_changed, info->counts.lines_added,
 			    info->counts.lines_deleted);
 	cs_buf_addf(&out, " in %.1f s\n", (double)info->duration_ms / 1000);
+	if (run->degraded)
+		cs_buf_adds(&out, "  degraded: no namespaces, no network; see git agent-run --help\n");
 	if (limits_hit(run))
 		cs_buf_addf(&out, "  ended by a limit: %s\n", limits_hit(run));
 	add_counts(&out, info);

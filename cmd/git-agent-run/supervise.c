@@ -199,7 +199,7 @@ static void reap(struct supervisor *s)
 		if (pid == cs_sandbox_setup_pid(s->run->sandbox) ||
 		    dirty_reaped(s->run, pid, status) || limits_reaped(s->run, pid))
 			continue;
-		if (pid != cs_egress_pid(s->run->egress)) {
+		if (!s->run->egress || pid != cs_egress_pid(s->run->egress)) {
 			cs_trace_wait_event(s->trace, pid, status);
 		} else if (!s->gone) {
 			struct cs_err err;
@@ -332,7 +332,9 @@ static void keep_layers(struct run *run)
 		cs_json_add_bool(o, table[i].name, table[i].on);
 	cs_json_add_int(o, "landlock_abi", l.landlock_abi);
 	run->info.layers = o;
-	run->info.level = cs_strdup("full");
+	run->info.level = cs_strdup(run->degraded ? "degraded" : "full");
+	if (run->degraded)
+		degraded_record(run);
 }
 
 static int start_trace(struct supervisor *s, struct cs_err *err)
@@ -354,7 +356,7 @@ static int start(struct supervisor *s, struct cs_err *err)
 
 	if (!rc)
 		rc = cs_loop_add(s->loop, cs_sandbox_fd(run->sandbox), EPOLLIN, on_sandbox, s, err);
-	if (!rc)
+	if (!rc && run->egress)
 		rc = cs_loop_add(s->loop, cs_egress_fd(run->egress), EPOLLIN, on_egress, s, err);
 	if (!rc)
 		rc = streams_start(run, s->loop, cs_sandbox_take_terminal(run->sandbox), err);
@@ -462,8 +464,10 @@ static int end(struct supervisor *s, int rc, struct cs_err *err)
 		rc = dead.code;
 	}
 	limits_finish(run);
-	cs_loop_remove(s->loop, cs_egress_fd(run->egress));
-	cs_egress_stop(cs_steal(&run->egress), late_egress, s);
+	if (run->egress) {
+		cs_loop_remove(s->loop, cs_egress_fd(run->egress));
+		cs_egress_stop(cs_steal(&run->egress), late_egress, s);
+	}
 	if (s->trace) {
 		cs_trace_finish(s->trace);
 		report_trace_end(&s->report, s->trace);

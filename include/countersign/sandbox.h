@@ -52,6 +52,11 @@ struct cs_plan {
 	uid_t uid; /* the agent's, in and outside */
 	gid_t gid;
 	bool drop;  /* we are root: mount as root, then become uid:gid */
+	/*
+	 * Without namespaces: Landlock (ABI 2 at least) over the sources of the mounts, and seccomp;
+	 * no sockets, addresses or network. See lib/sandbox/degraded.c for what does not hold.
+	 */
+	bool degraded;
 	char *hostname;
 	struct cs_mount *mounts; /* made in this order */
 	size_t n_mounts, cap_mounts;

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #ifndef AF_MAX
 #define AF_MAX 46
@@ -164,6 +165,88 @@ int filter_deny(bool deny_tracing, bool deny_clone3)
 		rc = add_clone(ctx, deny_clone3);
 	if (!rc)
 		rc = add_misc(ctx, deny_tracing);
+	if (!rc)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc;
+}
+
+/* ---- without namespaces ---- */
+
+/* Refused whatever the arguments, and as if the kernel had them not. */
+static const char *const degraded_denied[] = {
+	"socket", "shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget",
+	"msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
+};
+
+/* Before ABI 3 Landlock lets files be cut that may not be written. */
+static int add_truncation(scmp_filter_ctx ctx)
+{
+	scmp_datum_t mask = O_TRUNC | O_ACCMODE;
+	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(truncate), 0);
+
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(openat), 1,
+				      SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_TRUNC | O_RDONLY));
+#ifdef __NR_open
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(open), 1,
+				      SCMP_A1(SCMP_CMP_MASKED_EQ, mask, O_TRUNC | O_RDONLY));
+#endif
+	/* Its flags lie in memory. */
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+	return rc;
+}
+
+/*
+ * Before ABI 6 Landlock lets everybody of the same user be signalled. A run whose watcher is dead
+ * cannot be ended, so these two are kept from it; -1 would reach them as well.
+ */
+static int add_signals(scmp_filter_ctx ctx, pid_t supervisor, pid_t watcher)
+{
+	const uint32_t act = SCMP_ACT_ERRNO(EPERM);
+	static const int calls[] = { SCMP_SYS(kill), SCMP_SYS(tkill), SCMP_SYS(tgkill),
+				     SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo) };
+	/* Groups as well: the watcher leads one, and the supervisor may. */
+	const int targets[] = { supervisor, watcher, -supervisor, -watcher, -getpgid(supervisor), -1 };
+	int rc = seccomp_rule_add(ctx, act, SCMP_SYS(pidfd_send_signal), 0);
+
+	for (size_t i = 0; i < CS_COUNT(calls); i++)
+		for (size_t k = 0; k < CS_COUNT(targets) && !rc; k++)
+			rc = seccomp_rule_add(ctx, act, calls[i], 1,
+					      SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff,
+						      (uint32_t)targets[k]));
+	/* A descriptor's owner is sent signals by the kernel. */
+	static const int owners[] = { F_SETOWN, F_SETOWN_EX };
+	for (size_t i = 0; i < CS_COUNT(owners) && !rc; i++)
+		rc = seccomp_rule_add(ctx, act, SCMP_SYS(fcntl), 1,
+				      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff,
+					      (scmp_datum_t)owners[i]));
+	return rc;
+}
+
+int filter_degraded(int abi, pid_t supervisor, pid_t watcher)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	int rc;
+
+	if (!ctx)
+		return -ENOMEM;
+	rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	for (size_t i = 0; i < CS_COUNT(degraded_denied) && !rc; i++) {
+		int nr = seccomp_syscall_resolve_name(degraded_denied[i]);
+		if (nr >= 0)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(i ? ENOSYS : EAFNOSUPPORT), nr, 0);
+	}
+	/* Limits go by uid alone: one of processor time would end the watcher. */
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 2,
+				      SCMP_A0(SCMP_CMP_NE, 0), SCMP_A2(SCMP_CMP_NE, 0));
+	if (!rc && abi < 3)
+		rc = add_truncation(ctx);
+	if (!rc && abi < 6)
+		rc = add_signals(ctx, supervisor, watcher);
 	if (!rc)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

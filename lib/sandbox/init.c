@@ -105,11 +105,12 @@ static void drop_everything(struct inside *in, bool deny_clone3)
 		inside_fail(in, "user", "user namespaces can still be made inside");
 }
 
-static void open_terminal(struct inside *in)
+void open_terminal(struct inside *in)
 {
 	int unlock = 0;
 	struct message msg = { .type = MSG_TERMINAL };
-	AUTO_FD int master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	AUTO_FD int master = open(in->plan->degraded ? "/dev/ptmx" : "/dev/pts/ptmx",
+				  O_RDWR | O_NOCTTY | O_CLOEXEC);
 
 	if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
 		inside_fail(in, "terminal", "open /dev/pts/ptmx");
@@ -161,7 +162,7 @@ static int exec_agent(const struct cs_plan *plan)
 	return seen;
 }
 
-__attribute__((noreturn)) static void agent_main(struct inside *in)
+void agent_main(struct inside *in)
 {
 	const struct cs_plan *plan = in->plan;
 	struct message msg = { .type = MSG_READY, .layers = in->layers };
@@ -232,15 +233,16 @@ static bool reap(struct inside *in, pid_t agent)
 	return true;
 }
 
-static void reap_loop(struct inside *in, pid_t agent, int sig_fd)
+void reap_loop(struct inside *in, pid_t agent, int sig_fd)
 {
 	struct signalfd_siginfo info;
 	struct message msg;
 
 	for (;;) {
-		struct pollfd p[2] = { { .fd = in->ctl_fd, .events = POLLIN },
-				       { .fd = sig_fd, .events = POLLIN } };
-		if (poll(p, 2, -1) < 0 && errno != EINTR)
+		struct pollfd p[3] = { { .fd = in->ctl_fd, .events = POLLIN },
+				       { .fd = sig_fd, .events = POLLIN },
+				       { .fd = in->life_fd, .events = POLLIN } };
+		if ((poll(p, 3, -1) < 0 && errno != EINTR) || p[2].revents)
 			return;
 		if (p[1].revents) {
 			while (read(sig_fd, &info, sizeof info) > 0)
@@ -263,12 +265,17 @@ static void reap_loop(struct inside *in, pid_t agent, int sig_fd)
 	}
 }
 
-__attribute__((noreturn)) static void tend(struct inside *in, pid_t agent, int sig_fd)
+void release_streams(struct inside *in)
 {
 	for (int i = 0; i < 3; i++)
 		if (in->stdio[i] > 2)
 			close(in->stdio[i]);
 	cs_close(&in->terminal_fd);
+}
+
+__attribute__((noreturn)) static void tend(struct inside *in, pid_t agent, int sig_fd)
+{
+	release_streams(in);
 	reap_loop(in, agent, sig_fd);
 	kill(-1, SIGKILL);
 	while (wait(NULL) > 0 || errno == EINTR)

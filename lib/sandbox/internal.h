@@ -18,6 +18,7 @@ enum message_type {
 	MSG_EXEC_FAILED, /* value: errno */
 	MSG_STOPPED,	 /* value: signal */
 	MSG_EXITED,	 /* value: wait status */
+	MSG_EMPTY,	 /* degraded: nothing of the run lives any more */
 	/* from the supervisor */
 	MSG_GO,
 	MSG_SIGNAL, /* value: signal */
@@ -69,6 +70,17 @@ void die_with(int life_fd);
 /* init.c: never returns. */
 __attribute__((noreturn)) void init_main(struct inside *in);
 
+/* Parts of init.c for degraded.c, which has no pid namespace to be the first process of. */
+void open_terminal(struct inside *in);
+__attribute__((noreturn)) void agent_main(struct inside *in);
+/* Until the agent has ended (reported), or the supervisor is gone. */
+void reap_loop(struct inside *in, pid_t agent, int sig_fd);
+/* Closes what only the agent needs. */
+void release_streams(struct inside *in);
+
+/* degraded.c: never returns. */
+__attribute__((noreturn)) void degraded_main(struct inside *in);
+
 /* network.c: lo up, addresses; the sockets are made and sent. */
 void network_setup(struct inside *in);
 
@@ -81,10 +93,13 @@ void mounts_cover_proc(struct inside *in);
 /* landlock.c: ABI of this kernel, 0 for none; the domain for a plan. 0 or -1 with errno. */
 int landlock_abi(void);
 int landlock_enter(const struct cs_strv *writable, int abi);
+int landlock_enter_paths(const struct cs_strv *readable, const struct cs_strv *writable, int abi);
 int landlock_read_only(const int *dir_fds, size_t n, int abi);
 
 /* filter.c: the deny filter of init and agent. 0 or a negative errno. */
 int filter_deny(bool deny_tracing, bool deny_clone3);
+/* On top of it, without namespaces: what Landlock of this ABI leaves open. */
+int filter_degraded(int abi, pid_t supervisor, pid_t watcher);
 
 int drop_capabilities(void);
 

@@ -105,6 +105,27 @@ int landlock_enter(const struct cs_strv *writable, int abi)
 	return enter(ruleset);
 }
 
+/* A path that is not there, or that the agent's user cannot reach, gives nobody anything. */
+static int allow_paths(int ruleset, const struct cs_strv *paths, uint64_t rights)
+{
+	for (size_t i = 0; i < paths->n; i++) {
+		AUTO_FD int fd = open(paths->v[i], O_PATH | O_CLOEXEC);
+		if (fd >= 0 && allow(ruleset, fd, rights) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int landlock_enter_paths(const struct cs_strv *readable, const struct cs_strv *writable, int abi)
+{
+	AUTO_FD int ruleset = create(abi, LL_SCOPE_ABSTRACT_UNIX | LL_SCOPE_SIGNAL);
+
+	if (ruleset < 0 || allow_paths(ruleset, readable, LL_READ) < 0 ||
+	    allow_paths(ruleset, writable, handled(abi)) < 0)
+		return -1;
+	return enter(ruleset);
+}
+
 int landlock_read_only(const int *dir_fds, size_t n, int abi)
 {
 	AUTO_FD int ruleset = create(abi, LL_SCOPE_ABSTRACT_UNIX | LL_SCOPE_SIGNAL);

@@ -199,6 +199,8 @@ void cs_plan_format(struct cs_buf *out, const struct cs_plan *plan)
 {
 	cs_buf_addf(out, "user %u:%u%s\n", plan->uid, plan->gid,
 		    plan->drop ? " (root becomes it)" : "");
+	if (plan->degraded)
+		cs_buf_adds(out, "degraded: no namespaces; what is mounted may be read or written\n");
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		const struct cs_mount *m = &plan->mounts[i];
 		AUTO_FREE char *dst = cs_escape_line(m->dst);

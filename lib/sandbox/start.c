@@ -43,6 +43,8 @@ struct cs_sandbox {
 	struct sockets sockets[3];
 	struct cs_sandbox_layers layers;
 	bool gone;
+	bool degraded; /* setup is a watcher: it kills when life_fd hangs up, and says MSG_EMPTY */
+	bool empty;
 };
 
 static int failed(const struct message *msg, const char **step, struct cs_err *err)
@@ -61,8 +63,12 @@ static int failed(const struct message *msg, const char **step, struct cs_err *e
 			*step = steps[i];
 	cs_host_read(&host);
 	cs_host_advice(&advice, &host, *step, msg->value);
-	cs_err_set(err, CS_UNSUPPORTED, "sandbox: %s: %.100s: %s%s%s", *step, msg->text,
-		   strerror(msg->value), advice.len ? "\n  " : "", advice.data);
+	char *fix = strchr(advice.data, '\n');
+	if (fix)
+		*fix++ = '\0';
+	cs_err_set(err, CS_UNSUPPORTED, "sandbox: %s: %.100s: %s%s%s%s%s", *step, msg->text,
+		   strerror(msg->value), advice.len ? "\n  " : "", advice.data, fix ? "\n  " : "",
+		   fix ? fix : "");
 	if (err)
 		err->sys_errno = msg->value;
 	return CS_UNSUPPORTED;
@@ -159,6 +165,8 @@ __attribute__((noreturn)) static void child(const struct cs_plan *plan, int ctl_
 		    fd != in.stdio[1] && fd != in.stdio[2])
 			close(fd);
 	syscall(SYS_close_range, (unsigned)highest + 1, ~0U, 0);
+	if (plan->degraded)
+		degraded_main(&in);
 	setup_main(&in);
 }
 
@@ -195,6 +203,7 @@ int cs_sandbox_start(struct cs_sandbox **out, const struct cs_plan *plan, int st
 	const char *unused;
 
 	s->setup = -1;
+	s->degraded = plan->degraded;
 	s->ctl_fd = s->life_fd = s->terminal_fd = s->listener_fd = -1;
 	int rc = start(s, plan, stdio, step ? step : &unused, err);
 	if (rc < 0) {
@@ -284,6 +293,9 @@ int cs_sandbox_next(enum cs_sandbox_event *event, int *value, struct cs_sandbox 
 	*value = 0;
 	if (rc == CS_NOTFOUND) {
 		s->gone = true;
+		if (s->degraded && !s->empty)
+			return cs_err_set(err, CS_MALFUNCTION,
+					  "sandbox: the watcher died; processes of the run may live");
 		*event = CS_SANDBOX_GONE;
 		return 0;
 	}
@@ -291,6 +303,10 @@ int cs_sandbox_next(enum cs_sandbox_event *event, int *value, struct cs_sandbox 
 		return 0;
 	if (rc < 0)
 		return rc;
+	if (msg.type == MSG_EMPTY) {
+		s->empty = true;
+		return 0;
+	}
 	for (size_t i = 0; i < CS_COUNT(table); i++) {
 		if (table[i].type == msg.type) {
 			*event = table[i].event;
@@ -308,6 +324,10 @@ int cs_sandbox_signal(struct cs_sandbox *s, int signo)
 
 void cs_sandbox_kill(struct cs_sandbox *s)
 {
+	if (s->degraded) {
+		cs_close(&s->life_fd);
+		return;
+	}
 	/* Once nothing lives inside, setup may be reaped, and its number another process's. */
 	if (s->setup > 0 && !s->gone)
 		kill(s->setup, SIGKILL);

@@ -5,7 +5,6 @@
  */
 #include "run.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -126,26 +125,6 @@ static bool is_too_wide(const struct run *run, const char *dir)
 	       !strcmp(dir, "/tmp") || !strcmp(dir, "/var/tmp");
 }
 
-/*
- * A read-only bind does not keep anybody from connecting to a socket in it, and a service of the
- * host behind one is a way out: those beside programs are covered.
- */
-static void mask_sockets(struct run *run, const char *dir)
-{
-	AUTO_DIR DIR *d = opendir(dir);
-
-	for (struct dirent *e; d && (e = readdir(d));) {
-		struct stat st;
-		if (e->d_type != DT_SOCK && e->d_type != DT_UNKNOWN)
-			continue;
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISSOCK(st.st_mode))
-			continue;
-		AUTO_FREE char *path = cs_asprintf("%s/%s", dir, e->d_name);
-		cs_plan_mount(&run->plan, CS_MOUNT_MASK, NULL, path, NULL);
-	}
-}
-
 static void mount_program_dir(struct run *run, const char *dir)
 {
 	struct stat st;
@@ -157,8 +136,7 @@ static void mount_program_dir(struct run *run, const char *dir)
 		if (below(dir, run->plan.mounts[i].dst) && run->plan.mounts[i].src)
 			if (!strcmp(run->plan.mounts[i].src, run->plan.mounts[i].dst))
 				return;
-	cs_plan_mount(&run->plan, CS_MOUNT_RO, dir, dir, NULL);
-	mask_sockets(run, dir);
+	cs_plan_mount(&run->plan, CS_MOUNT_QUIET, dir, dir, NULL);
 }
 
 /* A directory whose name says that it is for programs, and not for whatever lies beside one. */

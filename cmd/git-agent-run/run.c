@@ -186,6 +186,10 @@ static int check_layers(struct run *run, struct cs_err *err)
 				  "%s requires landlock, and this kernel has none (5.19 or later, "
 				  "and landlock in the lsm= list)",
 				  cs_policy_origin(run->policy, "sandbox.require"));
+	if (layers.sockets_shown) {
+		note("no overlay on this host: Unix sockets beside programs can be reached");
+		cs_strv_add(&run->info.not_enforced, "host sockets beside programs");
+	}
 	return 0;
 }
 

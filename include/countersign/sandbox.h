@@ -22,6 +22,7 @@
 enum cs_mount_kind {
 	CS_MOUNT_DIR = 0,  /* an empty directory */
 	CS_MOUNT_RO,	   /* bind, read-only, recursive */
+	CS_MOUNT_QUIET,	   /* as RO, but no socket in it can be reached */
 	CS_MOUNT_RW,	   /* bind, writable */
 	CS_MOUNT_TMPFS,	   /* private tmpfs; data: size in bytes or NULL */
 	CS_MOUNT_OVERLAY,  /* src: lower directory; upper and work */
@@ -92,6 +93,7 @@ void cs_plan_format(struct cs_buf *out, const struct cs_plan *plan);
 struct cs_sandbox_layers {
 	bool user, mount, pid, net, ipc, uts, seccomp, cgroup;
 	int landlock_abi; /* 0: none */
+	bool sockets_shown; /* no overlay here: sockets below CS_MOUNT_QUIET could be reached */
 };
 
 struct cs_sandbox;

@@ -146,6 +146,7 @@ static void confine(struct inside *in, pid_t supervisor, pid_t watcher)
 	in->layers.landlock_abi = abi;
 	cs_strv_release(&r.readable);
 	cs_strv_release(&r.writable);
+	limit_core(in);
 	int rc = filter_deny(plan->deny_tracing, true);
 	if (!rc)
 		rc = filter_degraded(abi, supervisor, watcher);

@@ -114,7 +114,7 @@ static int add_misc(scmp_filter_ctx ctx, bool deny_tracing)
 	/* A lease stops whoever opens the file next: the supervisor, or the host's git. */
 	rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(fcntl), 1,
 			      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, F_SETLEASE));
-	/* The core size stays 1 (init.c); who lowers it is told that it worked. */
+	/* The core size stays 1 (limit_core); who lowers it is told that it worked. */
 	if (!rc)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), SCMP_SYS(setrlimit), 1,
 				      SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffff, RLIMIT_CORE));

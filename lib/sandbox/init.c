@@ -80,6 +80,18 @@ static bool user_namespaces_closed(void)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/*
+ * With a piped core_pattern a limit of 0 would still start the host's handler; 1 does not. Before
+ * the filter, which lets nobody change it any more, and says to all that it was done.
+ */
+void limit_core(struct inside *in)
+{
+	struct rlimit core = { 1, 1 };
+
+	if (setrlimit(RLIMIT_CORE, &core) < 0)
+		inside_fail(in, "agent", "limit core files");
+}
+
 static void drop_everything(struct inside *in, bool deny_clone3)
 {
 	const struct cs_plan *plan = in->plan;
@@ -95,6 +107,7 @@ static void drop_everything(struct inside *in, bool deny_clone3)
 			inside_fail(in, "landlock", "enter the domain");
 		in->layers.landlock_abi = abi;
 	}
+	limit_core(in);
 	int rc = filter_deny(plan->deny_tracing, deny_clone3);
 	if (rc < 0) {
 		errno = -rc;
@@ -126,9 +139,6 @@ void open_terminal(struct inside *in)
 
 static void set_limits(struct inside *in)
 {
-	/* With a piped core_pattern 0 would still start the host's handler; 1 does not. */
-	struct rlimit core = { 1, 1 };
-	setrlimit(RLIMIT_CORE, &core);
 	for (size_t i = 0; i < in->plan->n_limits; i++) {
 		const struct cs_limit *l = &in->plan->limits[i];
 		struct rlimit r;

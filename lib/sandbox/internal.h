@@ -73,6 +73,8 @@ __attribute__((noreturn)) void init_main(struct inside *in);
 /* Parts of init.c for degraded.c, which has no pid namespace to be the first process of. */
 void open_terminal(struct inside *in);
 __attribute__((noreturn)) void agent_main(struct inside *in);
+/* To be called before filter_deny(). */
+void limit_core(struct inside *in);
 /* Until the agent has ended (reported), or the supervisor is gone. */
 void reap_loop(struct inside *in, pid_t agent, int sig_fd);
 /* Closes what only the agent needs. */
@@ -89,6 +91,11 @@ void mounts_open_sources(struct inside *in);
 void mounts_build(struct inside *in);
 void mounts_enter(struct inside *in);
 void mounts_cover_proc(struct inside *in);
+/* Binds a file or a tree, read-only; m is named in errors. */
+void mounts_bind_read_only(struct inside *in, const struct cs_mount *m, int src_fd, int point_fd);
+
+/* sockets.c: shows a directory of the host, read-only, and none of the sockets in it. */
+void sockets_hide(struct inside *in, const struct cs_mount *m, int root, int tree, int point);
 
 /* landlock.c: ABI of this kernel, 0 for none; the domain for a plan. 0 or -1 with errno. */
 int landlock_abi(void);

@@ -118,6 +118,11 @@ static void bind_on(struct inside *in, const struct cs_mount *m, int src_fd, int
 		inside_fail(in, "mount", "bind %s on %s", m->src, m->dst);
 }
 
+void mounts_bind_read_only(struct inside *in, const struct cs_mount *m, int src_fd, int point_fd)
+{
+	bind_on(in, m, src_fd, point_fd, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV);
+}
+
 static bool is_dir(int fd)
 {
 	struct stat st;
@@ -131,6 +136,18 @@ static void do_bind(struct inside *in, int root, size_t i, uint64_t attributes)
 		return;
 	AUTO_FD int point = mount_point(in, root, m, is_dir(in->mount_fds[i].src));
 	bind_on(in, m, in->mount_fds[i].src, point, attributes);
+}
+
+static void do_quiet(struct inside *in, int root, size_t i)
+{
+	int src = in->mount_fds[i].src;
+	if (src < 0)
+		return;
+	AUTO_FD int point = mount_point(in, root, &in->plan->mounts[i], is_dir(src));
+	if (is_dir(src))
+		sockets_hide(in, &in->plan->mounts[i], root, src, point);
+	else
+		mounts_bind_read_only(in, &in->plan->mounts[i], src, point);
 }
 
 static void mount_on(struct inside *in, const struct cs_mount *m, int point, const char *type,
@@ -246,6 +263,9 @@ static void do_mount(struct inside *in, int root, size_t i)
 		break;
 	case CS_MOUNT_RO:
 		do_bind(in, root, i, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV);
+		break;
+	case CS_MOUNT_QUIET:
+		do_quiet(in, root, i);
 		break;
 	case CS_MOUNT_RW:
 		do_bind(in, root, i, ATTR_NOSUID | ATTR_NODEV);

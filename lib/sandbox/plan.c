@@ -65,8 +65,11 @@ void cs_plan_limit(struct cs_plan *plan, int resource, uint64_t value)
 
 /* Read-only, as they are on the host. A symlink (/bin -> usr/bin) stays one. */
 static const char *const system_dirs[] = {
-	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix", "/gnu",
+	"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
 };
+
+/* Where services live beside programs, with sockets of theirs perhaps. */
+static const char *const quiet_dirs[] = { "/usr/local", "/opt", "/nix", "/gnu" };
 
 /*
  * The part of /etc that programs need and that holds no secret. passwd, group, hosts, resolv.conf
@@ -94,12 +97,12 @@ static const struct {
 	{ "/var/run", "../run" },	      { "/var/lock", "../run/lock" },
 };
 
-static void add_system_dir(struct cs_plan *plan, const char *dir)
+static void add_system_dir(struct cs_plan *plan, const char *dir, enum cs_mount_kind kind)
 {
 	struct stat st;
 	if (lstat(dir, &st) < 0)
 		return;
-	if (S_ISLNK(st.st_mode)) {
+	if (S_ISLNK(st.st_mode) && !strchr(dir + 1, '/')) {
 		char target[256];
 		ssize_t n = readlink(dir, target, sizeof target - 1);
 		if (n > 0) {
@@ -107,7 +110,7 @@ static void add_system_dir(struct cs_plan *plan, const char *dir)
 			cs_plan_mount(plan, CS_MOUNT_SYMLINK, NULL, dir, target);
 		}
 	} else if (S_ISDIR(st.st_mode)) {
-		cs_plan_mount(plan, CS_MOUNT_RO, dir, dir, NULL);
+		cs_plan_mount(plan, kind, dir, dir, NULL);
 	}
 }
 
@@ -147,7 +150,9 @@ void cs_plan_add_system(struct cs_plan *plan, const char *user, const char *home
 			const char *resolv_conf)
 {
 	for (size_t i = 0; i < CS_COUNT(system_dirs); i++)
-		add_system_dir(plan, system_dirs[i]);
+		add_system_dir(plan, system_dirs[i], CS_MOUNT_RO);
+	for (size_t i = 0; i < CS_COUNT(quiet_dirs); i++)
+		add_system_dir(plan, quiet_dirs[i], CS_MOUNT_QUIET);
 	add_etc(plan, user, home, resolv_conf);
 
 	cs_plan_mount(plan, CS_MOUNT_DIR, NULL, "/dev", NULL);
@@ -177,7 +182,7 @@ void cs_plan_add_system(struct cs_plan *plan, const char *user, const char *home
 }
 
 static const char *const kind_names[] = {
-	[CS_MOUNT_DIR] = "dir",	      [CS_MOUNT_RO] = "ro",
+	[CS_MOUNT_DIR] = "dir",	      [CS_MOUNT_RO] = "ro",	    [CS_MOUNT_QUIET] = "quiet",
 	[CS_MOUNT_RW] = "rw",	      [CS_MOUNT_TMPFS] = "tmpfs",
 	[CS_MOUNT_OVERLAY] = "overlay", [CS_MOUNT_FILE] = "file",
 	[CS_MOUNT_MASK] = "mask",     [CS_MOUNT_SYMLINK] = "symlink",

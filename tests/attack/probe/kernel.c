@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/perf_event.h>
@@ -175,10 +177,22 @@ static int x32_call(char **a)
 #endif
 }
 
+static sigjmp_buf no_i386;
+
+static void on_fault(int signo)
+{
+	(void)signo;
+	siglongjmp(no_i386, 1);
+}
+
+/* A kernel without this table lets the instruction fault. */
 static int i386_call(long nr, long b, long c, long d)
 {
 #ifdef __x86_64__
-	long rc;
+	volatile long rc = -ENOSYS;
+	signal(SIGSEGV, on_fault);
+	if (sigsetjmp(no_i386, 1))
+		return ENOSYS;
 	__asm__ volatile("int $0x80"
 			 : "=a"(rc)
 			 : "a"(nr), "b"(b), "c"(c), "d"(d)

@@ -200,7 +200,10 @@ static int unlimited_core(char **a)
 {
 	(void)a;
 	struct rlimit r = { RLIM_INFINITY, RLIM_INFINITY };
-	return met(setrlimit(RLIMIT_CORE, &r));
+	if (setrlimit(RLIMIT_CORE, &r) < 0)
+		return errno;
+	/* The word alone is not the deed. */
+	return getrlimit(RLIMIT_CORE, &r) == 0 && r.rlim_max == RLIM_INFINITY ? 0 : EPERM;
 }
 
 static int more_processes(char **a)

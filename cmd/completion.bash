@@ -15,7 +15,7 @@ _countersign_help() {
 
 # _countersign WORDS...: fills COMPREPLY for the last word; the first one is the program
 _countersign() {
-	local program=$1 word=${*: -1} before=${*: -2:1} verb= verbs help values w
+	local program=$1 word=${*: -1} before=${*: -2:1} verb="" verbs help values w
 	COMPREPLY=()
 	command -v "$program" >/dev/null || return
 	verbs=$("$program" -h 2>/dev/null | sed -n "s/^git agent-[a-z]* \([a-z-]*\):.*/\1/p")

@@ -228,6 +228,48 @@ START_TEST(a_failing_step_is_named)
 }
 END_TEST
 
+/* A cgroup of the kernel's where we may make one (root mostly), else a file in its place. */
+static bool make_cgroup(char path[4096], const struct box *b)
+{
+	AUTO_FILE FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	char line[8192], mount[2048];
+
+	while (mounts && fgets(line, sizeof line, mounts)) {
+		if (!strstr(line, " - cgroup2 ") || sscanf(line, "%*s %*s %*s / %2047s", mount) != 1)
+			continue;
+		snprintf(path, 4096, "%s/countersign-test-%d", mount, getpid());
+		if (mkdir(path, 0755) == 0)
+			return true;
+	}
+	snprintf(path, 4096, "%s/cgroup", b->dir);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	return false;
+}
+
+START_TEST(a_cgroup_is_entered)
+{
+	struct box b;
+	char out[256], dir[4096], held[16] = "";
+
+	box_init(&b, "grep ^0:: /proc/self/cgroup");
+	bool real = make_cgroup(dir, &b);
+	AUTO_FREE char *procs = cs_asprintf("%s/cgroup.procs", dir);
+	AUTO_FD int fd = open(procs, O_RDWR | O_CLOEXEC | (real ? 0 : O_CREAT), 0644);
+	ck_assert_int_ge(fd, 0);
+	b.plan.cgroup_fd = fd;
+	box_run(&b, out, sizeof out);
+	if (real) {
+		/* The namespace's root is the new group; it is empty again: it can be removed. */
+		ck_assert_str_eq(out, "0::/\n");
+		ck_assert_int_eq(rmdir(dir), 0);
+	} else {
+		ck_assert_int_eq(pread(fd, held, sizeof held - 1, 0), 1);
+		ck_assert_str_eq(held, "0");
+	}
+	box_release(&b);
+}
+END_TEST
+
 START_TEST(a_plan_can_be_read_before_it_is_entered)
 {
 	struct box b;
@@ -373,6 +415,7 @@ int main(void)
 	tcase_add_test(tc, a_missing_program_is_reported);
 	tcase_add_test(tc, sockets_live_in_the_network_namespace);
 	tcase_add_test(tc, a_failing_step_is_named);
+	tcase_add_test(tc, a_cgroup_is_entered);
 	tcase_add_test(tc, a_plan_can_be_read_before_it_is_entered);
 	tcase_add_loop_test(tc, a_worker_can_only_read_what_it_is_given, 0, CS_COUNT(attempts));
 	suite_add_tcase(s, tc);

@@ -15,5 +15,6 @@
 #include "countersign/base/loop.h"
 #include "countersign/base/own.h"
 #include "countersign/base/spawn.h"
+#include "countersign/base/terminal.h"
 
 #endif

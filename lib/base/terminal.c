@@ -145,7 +145,7 @@ static const struct {
 	{ 0, 0, 'h', pass_mode },	  /* SM: insert only; 20 changes what Enter sends */
 	{ 0, 0, 'l', pass_mode },	  /* RM */
 	{ 0, 0, 'm', pass_rendition },	  /* SGR */
-	{ 0, 0, 'n', pass_report },	  /* DSR 5 and 6: digits */
+	{ 0, 0, 'n', pass_report },	  /* DSR 6: digits; 5 is our own question */
 	{ 0, 0, 'r', pass_region },	  /* DECSTBM */
 	{ 0, 0, 's', pass_plain },	  /* SCOSC; with parameters it is DECSLRM */
 	{ 0, 0, 't', pass_size },	  /* XTWINOPS 14, 16, 18: sizes in digits, nothing else */
@@ -305,7 +305,7 @@ static bool pass_query(struct cs_buf *out, struct cs_terminal *t, const struct s
 
 static bool pass_report(struct cs_buf *out, struct cs_terminal *t, const struct sequence *s)
 {
-	return s->n == 1 && (s->v[0] == 5 || s->v[0] == 6) && ask(out, t);
+	return s->n == 1 && s->v[0] == 6 && ask(out, t);
 }
 
 static bool pass_size(struct cs_buf *out, struct cs_terminal *t, const struct sequence *s)

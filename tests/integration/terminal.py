@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drives git agent-run at a terminal: `terminal.py REPO`; prints "ok - ..." or "not ok - ..." lines."""
-import fcntl, os, pty, re, select, signal, struct, sys, termios, time
+import fcntl, os, pty, re, select, signal, struct, subprocess, sys, termios, time
 
 repo = sys.argv[1]
 
@@ -83,6 +83,66 @@ attrs = termios.tcgetattr(s.fd)
 status = s.wait()
 check("a killed agent", status == 128 + 9, s)
 
+# What would reach beyond the screen does not arrive; what draws does.
+HOSTILE = [b"\x1b]52;", b"\x1b]0;", b"\x1b[21t", b"\x1bP", b"\x1b_", b"\x1b[5i", b"\x9b", b"\xc2\x9b", b"\x05", b"\x1b]8;",
+           b"\x1b[3J", b"\x1bc"]
+ATTACK = (r"printf 'A\033]52;c;eA==\aB\033]0;title\033\134C\033[21tD\033P$qm\033\134E\033_Ga=q;AA\033\134F\033[5iG\033]8;;http://a\alink'; "
+          r"printf '\2335i\302\2335i\005\033[3J\033c\033[31mred\033[0m:done\n'; ")
+for args in (), ("--no-tty",):
+    how = " ".join(args) or "a terminal"
+    s = Session(ATTACK, args=args)
+    s.wait()
+    check(how + ": hostile sequences are dropped", not any(h in s.out for h in HOSTILE) and b"ABCDEFGlink" in s.out, s)
+    check(how + ": colours pass", b"\x1b[31mred\x1b[0m:done" in s.out, s)
+
+# A pipe of ours gets the bytes as they are.
+raw = subprocess.run(["git", "agent-run", "--no-tty", "--", "bash", "-c", ATTACK], cwd=repo, stdin=subprocess.DEVNULL,
+                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+bare = subprocess.run(["bash", "-c", ATTACK], stdout=subprocess.PIPE).stdout
+check("a pipe gets every byte", raw == bare and b"\x1b]52;" in raw)
+
+# Two streams to one terminal: no part of one's sequence meets a part of the other's.
+s = Session(r"for i in $(seq 300); do printf 'x\033]11;' ; printf '#000\a\n' >&2; done", args=("--no-tty",))
+s.wait()
+check("two streams make no sequence", b"\x1b]11;" not in s.out, s)
+
+# The agent leaves everything changed and dies: the terminal is given back before our lines.
+MODES = (r"printf '\033[?1049h\033[?25l\033[?1000;1006h\033[?2004h\033[>1u\033[5;9r\033(0\033[31mgit-agent-run: run deadbeef empty\033[5A'; ")
+BACK = [b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l", b"\x1b[?1006l", b"\x1b[?2004l", b"\x1b[<1u", b"\x1b[r", b"\x1b(B", b"\x1b[0m"]
+s = Session(MODES + "kill -9 $$")
+s.wait()
+forged, ours = s.out.find(b"run deadbeef"), s.out.rfind(b"git-agent-run: run ")
+check("modes are reset before our lines", 0 < forged < ours and all(forged < s.out.rfind(b) < ours for b in BACK), s)
+check("our lines are on a fresh line with nothing below", b"\r\n\x1b[J" in s.out[forged:ours], s)
+
+# Keys typed ahead and answers that come late are not the shell's.
+pid, fd = pty.fork()
+if pid == 0:
+    os.chdir(repo)
+    os.execvp("bash", ["bash", "-c", "git agent-run -- bash -c 'stty raw -echo; printf \"\\033[6n\\033[c:asked\\n\"; kill -9 $$'; "
+                                     "read -r line; echo shell-read:$line."])
+out = b""
+answered = 0
+end = time.monotonic() + 30
+while time.monotonic() < end and b"shell-read" not in out:
+    if not select.select([fd], [], [], 1)[0]:
+        continue
+    try:
+        out += os.read(fd, 65536)
+    except OSError:
+        break
+    # A slow terminal: the answers to the agent's questions come with the answer to ours.
+    if b"\x1b[5n" in out and not answered:
+        os.write(fd, b"rm -rf /\r\x1b[1;1R\x1b[?62;4c\x1b[0n")
+        answered = 1
+    if b"git agent-log" in out and answered == 1:
+        os.write(fd, b"typed\n")
+        answered = 2
+os.waitpid(pid, 0)
+check("late answers and keys are discarded", b"shell-read:typed." in out)
+if b"shell-read:typed." not in out:
+    print("#   " + repr(out[-600:]))
+
 # The terminal is as it was, whatever the agent did to its own.
 pid, fd = pty.fork()
 if pid == 0:
@@ -119,5 +179,32 @@ check("suspended with the agent", b"stopped-with 1" in out)
 check("and resumed with it", b"resumed" in out and b"end 0" in out)
 if b"end 0" not in out:
     print("#   " + repr(out[-600:]))
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+
+# Stopped without a chance to clean up: the shell gets its screen, the agent gets it back and draws.
+pid, fd = pty.fork()
+if pid == 0:
+    os.chdir(repo)
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    os.execvp("bash", ["bash", "-ic", "set -m; git agent-run -- bash -c 'trap \"echo drawn\" WINCH; "
+                                      "printf \"\\033[?1049h\\033[?1003h\\033[?25l\"; kill -STOP $$; echo resumed'; "
+                                      "echo stopped-with $?; fg >/dev/null; echo end $?"])
+out = b""
+end = time.monotonic() + 30
+while time.monotonic() < end and b"end 0" not in out:
+    if select.select([fd], [], [], 1)[0]:
+        try:
+            out += os.read(fd, 65536)
+        except OSError:
+            break
+stopped, ended = out.find(b"stopped-with"), out.find(b"end 0")
+first, second = out[:stopped], out[stopped:ended]
+check("a stopped agent's modes are not the shell's",
+      all(m in first for m in (b"\x1b[?1049l", b"\x1b[?1003l", b"\x1b[?25h")))
+check("it has them again when it goes on", ended > 0 and all(m in second for m in (b"\x1b[?1049h", b"\x1b[?1003h", b"\x1b[?25l")))
+check("and is told to draw", b"drawn" in second)
+if b"drawn" not in second:
+    print("#   " + repr(out[-900:]))
 os.kill(pid, signal.SIGKILL)
 os.waitpid(pid, 0)

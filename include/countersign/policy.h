@@ -84,6 +84,12 @@ const char *cs_policy_str(const struct cs_policy *policy, const char *key); /* w
 const struct cs_strv *cs_policy_list(const struct cs_policy *policy, const char *key);
 /* "file:line" (or the option) that the effective value of a key came from, or "built-in". */
 const char *cs_policy_origin(const struct cs_policy *policy, const char *key);
+/*
+ * Adds the names of a section's subsections ("gate": "@default", "main"), each once, in byte
+ * order; nothing before the policy is sealed.
+ */
+void cs_policy_subsections(struct cs_strv *out, const struct cs_policy *policy,
+			   const char *section);
 /* `[sandbox] memory = 75% 8g`: the lower of a share of total_bytes and of bytes. 0: no limit. */
 int64_t cs_policy_memory(const struct cs_policy *policy, int64_t total_bytes);
 

@@ -55,6 +55,14 @@ struct cs_repo;
  */
 int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_env,
 		 struct cs_err *err) CS_CHECKED;
+/*
+ * The same inside pre-receive and update: reads what is being pushed too, from the directory that
+ * GIT_OBJECT_DIRECTORY names (object_dir_env; relative to `start`; NULL or the repository's own:
+ * nothing is added). Nothing can be written through the result (CS_REFUSED): an object would
+ * outlive a refused push, and git forbids references here.
+ */
+int cs_repo_open_quarantine(struct cs_repo **out, const char *start, const char *git_dir_env,
+			    const char *object_dir_env, struct cs_err *err) CS_CHECKED;
 void cs_repo_free(struct cs_repo *repo);
 CS_AUTO_TYPE(cs_repo_autofree, struct cs_repo, cs_repo_free)
 #define AUTO_REPO CS_AUTO(cs_repo_autofree)
@@ -116,13 +124,66 @@ struct cs_commit {
 	struct cs_oid tree;
 	struct cs_oid *parents; /* owned */
 	size_t n_parents;
-	char *author;  /* "Name <mail>", owned; hostile bytes */
-	char *message; /* owned; hostile bytes */
-	int64_t time;  /* committer, seconds */
+	char *author;	 /* "Name <mail>", owned; hostile bytes */
+	char *committer; /* the same */
+	char *message;	 /* owned; hostile bytes */
+	int64_t time;	 /* committer, seconds */
 };
 int cs_repo_read_commit(struct cs_commit *out, const struct cs_repo *repo, const struct cs_oid *oid,
 			struct cs_err *err) CS_CHECKED;
 void cs_commit_release(struct cs_commit *c);
+
+/*
+ * History, without replace references and grafts. What is missing is an error (CS_MALFUNCTION with
+ * git's words), a shallow repository is CS_UNSUPPORTED: never a shorter list.
+ */
+struct cs_range_commit {
+	struct cs_oid oid;
+	struct cs_oid *parents; /* owned */
+	size_t n_parents;
+};
+struct cs_range {
+	struct cs_range_commit *list; /* newest first; every commit before its parents */
+	size_t n, cap;
+};
+#define CS_RANGE_INIT \
+	{             \
+		0     \
+	}
+struct cs_range_opts {
+	const struct cs_oid *include; /* reachable from these */
+	size_t n_include;
+	const struct cs_oid *exclude; /* and not from those; len 0 is passed over */
+	size_t n_exclude;
+	bool first_parent; /* follow, and list, first parents only */
+	size_t max_count;  /* 0: no limit; at most so many, the newest */
+};
+/* Costs a process (git reads its commit-graph) and the number of commits. */
+int cs_repo_range(struct cs_range *out, const struct cs_repo *repo,
+		  const struct cs_range_opts *opts, struct cs_err *err) CS_CHECKED;
+void cs_range_release(struct cs_range *range);
+/* The first parent of a commit; len 0 for a root. */
+int cs_repo_first_parent(struct cs_oid *out, const struct cs_repo *repo, const struct cs_oid *oid,
+			 struct cs_err *err) CS_CHECKED;
+
+/* The merge base of two commits (len 0: none); *n says how many there are. */
+int cs_repo_merge_base(struct cs_oid *out, size_t *n, const struct cs_repo *repo,
+		       const struct cs_oid *a, const struct cs_oid *b,
+		       struct cs_err *err) CS_CHECKED;
+/*
+ * Three contents line by line, as git merges them by itself: no attributes, no drivers. *clean
+ * false: a conflict, or binary; nothing is added to out then. Contents above 64 MiB conflict.
+ */
+int cs_repo_merge_blobs(struct cs_buf *out, bool *clean, const struct cs_repo *repo,
+			const struct cs_oid *base, const struct cs_oid *ours,
+			const struct cs_oid *theirs, struct cs_err *err) CS_CHECKED;
+/*
+ * The tree that merging two commits gives, with renames, in memory: nothing is written. *clean
+ * false: conflicts (tree untouched). Cost grows with the trees: half a second at 100,000 files.
+ */
+int cs_repo_merge_commits(struct cs_oid *tree, bool *clean, const struct cs_repo *repo,
+			  const struct cs_oid *ours, const struct cs_oid *theirs,
+			  struct cs_err *err) CS_CHECKED;
 
 /*
  * A tree's entries in git's order, checked: strictly sorted, no duplicates, no "", ".", "..", "/"
@@ -269,9 +330,10 @@ int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *update
  */
 struct cs_git_call {
 	const char *git_dir;
-	const char *work_tree;	   /* NULL: none */
-	const char *index_file;	   /* NULL: none */
-	const char *const *config; /* NULL-terminated "key=value" additions */
+	const char *work_tree;	       /* NULL: none */
+	const char *index_file;	       /* NULL: none */
+	const struct cs_repo *objects; /* reads this repository's quarantine too; NULL: none */
+	const char *const *config;     /* NULL-terminated "key=value" additions */
 	const char *const *args;
 	const char *input;
 	size_t input_len;

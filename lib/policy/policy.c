@@ -377,6 +377,17 @@ const char *cs_policy_origin(const struct cs_policy *policy, const char *key)
 	return slot && slot->from ? slot->from->origin : "built-in";
 }
 
+void cs_policy_subsections(struct cs_strv *out, const struct cs_policy *policy, const char *section)
+{
+	for (size_t i = 0; policy && policy->sealed && i < policy->n_slots; i++) {
+		const struct cs_policy_slot *slot = &policy->slots[i];
+
+		if (!strcmp(slot->key->section, section) && slot->subsection &&
+		    !cs_strv_has(out, slot->subsection))
+			cs_strv_add(out, slot->subsection);
+	}
+}
+
 int64_t cs_policy_memory(const struct cs_policy *policy, int64_t total_bytes)
 {
 	const struct cs_policy_slot *slot = cs_policy_slot_find(policy, "sandbox.memory");

@@ -68,9 +68,12 @@ static int open_spool(struct cs_blob_writer *w, struct cs_err *err)
 int cs_blob_writer_new(struct cs_blob_writer **out, struct cs_repo *repo, uint32_t count,
 		       struct cs_err *err)
 {
-	struct cs_blob_writer *w = cs_calloc(1, sizeof(*w));
-	int rc = 0;
+	struct cs_blob_writer *w;
+	int rc = cs_check_writable(repo, err);
 
+	if (rc < 0)
+		return rc;
+	w = cs_calloc(1, sizeof(*w));
 	w->repo = repo;
 	w->spool_fd = -1;
 	w->content = (struct cs_buf)CS_BUF_INIT;

@@ -74,6 +74,28 @@ static void build_argv(struct cs_strv *argv, const struct cs_git_call *call)
 		cs_strv_add(argv, *a);
 }
 
+/*
+ * git's own arrangement of a quarantine: the incoming directory as the place of objects, the
+ * repository's as its alternate (C-quoted, since the list is split at colons).
+ */
+static void add_quarantine(struct cs_strv *env, const struct cs_repo *repo)
+{
+	AUTO_BUF struct cs_buf quoted = CS_BUF_INIT;
+
+	if (!repo || !repo->quarantine || !*repo->quarantine)
+		return;
+	for (const char *p = repo->object_dirs.v[0]; *p; p++) {
+		const unsigned char c = (unsigned char)*p;
+
+		if (c < ' ' || c >= 0x7f || c == '"' || c == '\\')
+			cs_buf_addf(&quoted, "\\%03o", c);
+		else
+			cs_buf_addc(&quoted, *p);
+	}
+	cs_strv_addf(env, "GIT_OBJECT_DIRECTORY=%s", repo->quarantine);
+	cs_strv_addf(env, "GIT_ALTERNATE_OBJECT_DIRECTORIES=\"%s\"", quoted.data);
+}
+
 static void build_env(struct cs_strv *env, const struct cs_git_call *call)
 {
 	add_all(env, environment, CS_COUNT(environment));
@@ -82,6 +104,7 @@ static void build_env(struct cs_strv *env, const struct cs_git_call *call)
 		cs_strv_addf(env, "GIT_WORK_TREE=%s", call->work_tree);
 	if (call->index_file)
 		cs_strv_addf(env, "GIT_INDEX_FILE=%s", call->index_file);
+	add_quarantine(env, call->objects);
 }
 
 int cs_git_run(struct cs_buf *out, struct cs_buf *errout, int *status,

@@ -58,7 +58,8 @@ struct cs_repo {
 	struct cs_strv object_dirs;
 	git_repository *git; /* for references and commits; its objects are odb's */
 	git_odb *odb;
-	bool library; /* libgit2 is to be shut down */
+	char *quarantine; /* objects of a push that is not accepted yet; NULL: none. Read-only. */
+	bool library;	  /* libgit2 is to be shut down */
 	/* core.sharedRepository: mode bits to add; below 0: exactly these; 0: the umask decides. */
 	int shared;
 	struct cs_repo_lazy *lazy;
@@ -69,6 +70,10 @@ void cs_attr_cache_free(struct cs_attr_cache *cache);
 
 /* ---- objects (object.c, write.c) ---- */
 
+/* CS_REFUSED in quarantine; every function that writes asks. */
+int cs_check_writable(const struct cs_repo *repo, struct cs_err *err) CS_CHECKED;
+/* One object directory as loose objects and packs; a libgit2 code. */
+int cs_add_objects(git_odb *odb, const char *dir, bool alternate) CS_CHECKED;
 int cs_type_to_git(enum cs_object_type type); /* a git_object_t; GIT_OBJECT_INVALID */
 const char *cs_type_name(enum cs_object_type type);
 /* Gives a loose object, and its directory, the mode that core.sharedRepository asks for. */

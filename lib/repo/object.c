@@ -101,6 +101,7 @@ static int hash_stream(struct cs_sha256 *h, const struct cs_repo *repo, const ch
 {
 	const struct cs_git_call call = {
 		.git_dir = repo->git_dir,
+		.objects = repo,
 		.args = (const char *const[]){ "cat-file", "blob", hex, NULL },
 	};
 	int rc = cs_git_stream(&call, hash_chunk, h, err);
@@ -166,6 +167,7 @@ int cs_repo_copy_blob(int fd, const struct cs_repo *repo, const struct cs_oid *o
 static void fill_commit(struct cs_commit *c, git_commit *commit)
 {
 	const git_signature *author = git_commit_author(commit);
+	const git_signature *committer = git_commit_committer(commit);
 	const char *message = git_commit_message_raw(commit);
 
 	c->n_parents = git_commit_parentcount(commit);
@@ -174,6 +176,7 @@ static void fill_commit(struct cs_commit *c, git_commit *commit)
 		cs_from_git_oid(&c->parents[i], git_commit_parent_id(commit, i));
 	cs_from_git_oid(&c->tree, git_commit_tree_id(commit));
 	c->author = cs_asprintf("%s <%s>", author->name, author->email);
+	c->committer = cs_asprintf("%s <%s>", committer->name, committer->email);
 	c->message = cs_strdup(message ? message : "");
 	c->time = git_commit_time(commit);
 }
@@ -215,6 +218,7 @@ void cs_commit_release(struct cs_commit *c)
 {
 	free(c->parents);
 	free(c->author);
+	free(c->committer);
 	free(c->message);
 	*c = (struct cs_commit){ 0 };
 }

@@ -84,7 +84,7 @@ static int add_backend(git_odb *odb, git_odb_backend *b, int priority, bool alte
 }
 
 /* One object directory, as loose objects and as packs. Only the first one is written to. */
-static int add_objects(git_odb *odb, const char *dir, bool alternate)
+int cs_add_objects(git_odb *odb, const char *dir, bool alternate)
 {
 	/* Packs first, as libgit2 does by itself and as git does: most objects are there. */
 	enum { LOOSE = 1, PACKS = 2 };
@@ -113,7 +113,7 @@ static int open_objects(struct cs_repo *repo, struct cs_err *err)
 		return rc;
 	rc = git_odb_new(&repo->odb);
 	for (size_t i = 0; rc == 0 && i < repo->object_dirs.n; i++)
-		rc = add_objects(repo->odb, repo->object_dirs.v[i], i > 0);
+		rc = cs_add_objects(repo->odb, repo->object_dirs.v[i], i > 0);
 	if (rc == 0)
 		rc = git_repository_set_odb(repo->git, repo->odb);
 	return rc < 0 ? cs_err_git(err, rc, "open %s", objects) : 0;
@@ -156,6 +156,44 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
 	return 0;
 }
 
+int cs_repo_open_quarantine(struct cs_repo **out, const char *start, const char *git_dir_env,
+			    const char *object_dir_env, struct cs_err *err)
+{
+	AUTO_REPO struct cs_repo *repo = NULL;
+	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *real = NULL;
+	int rc = cs_repo_open(&repo, start, git_dir_env, err);
+
+	if (rc < 0)
+		return rc;
+	repo->quarantine = cs_strdup("");
+	if (object_dir_env) {
+		path = *object_dir_env == '/' ? cs_strdup(object_dir_env)
+					      : cs_asprintf("%s/%s", start, object_dir_env);
+		real = realpath(path, NULL);
+		if (!real)
+			return cs_err_sys(err, "%s", path);
+	}
+	if (real && !cs_strv_has(&repo->object_dirs, real)) {
+		/* As an alternate: whatever libgit2 writes by mistake does not go there. */
+		rc = cs_add_objects(repo->odb, real, true);
+		if (rc < 0)
+			return cs_err_git(err, rc, "open %s", real);
+		free(repo->quarantine);
+		repo->quarantine = cs_strdup(real);
+		cs_strv_add(&repo->object_dirs, real);
+	}
+	*out = cs_steal(&repo);
+	return 0;
+}
+
+int cs_check_writable(const struct cs_repo *repo, struct cs_err *err)
+{
+	return repo->quarantine
+		       ? cs_err_set(err, CS_REFUSED, "nothing is written while a push is judged")
+		       : 0;
+}
+
 void cs_repo_free(struct cs_repo *repo)
 {
 	if (!repo)
@@ -168,6 +206,7 @@ void cs_repo_free(struct cs_repo *repo)
 	if (repo->library)
 		git_libgit2_shutdown();
 	cs_strv_release(&repo->object_dirs);
+	free(repo->quarantine);
 	free(repo->worktree);
 	free(repo->common_dir);
 	free(repo->git_dir);

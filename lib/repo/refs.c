@@ -212,7 +212,7 @@ int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *update
 		.args = (const char *const[]){ "update-ref", "--no-deref", "--stdin", "-z", NULL },
 	};
 	int status;
-	int rc = 0;
+	int rc = cs_check_writable(repo, err);
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = add_command(&input, &updates[i], err);

@@ -283,7 +283,7 @@ int cs_repo_update_tree(struct cs_oid *out, struct cs_repo *repo, const struct c
 	AUTO_FREE struct cs_tree_update *sorted = cs_calloc(n + 1, sizeof(*sorted));
 	struct range all = { .list = sorted, .n = n };
 	struct cs_oid tree;
-	int rc = 0;
+	int rc = cs_check_writable(repo, err);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		sorted[i] = updates[i];

@@ -60,6 +60,9 @@ int cs_repo_write(struct cs_oid *out, struct cs_repo *repo, enum cs_object_type 
 	git_oid id;
 	int rc;
 
+	rc = cs_check_writable(repo, err);
+	if (rc < 0)
+		return rc;
 	if (git_type == GIT_OBJECT_INVALID)
 		return cs_err_set(err, CS_USAGE, "write an object of no type");
 	rc = git_odb_write(&id, repo->odb, data, len, git_type);

@@ -3,23 +3,26 @@
  * The gate: whether a reference update may pass, and why. One code for pre-push, pre-receive,
  * update, verify, and whatever asks later; it reads objects and writes nothing.
  *
- * A protected reference is one that a [gate "<pattern>"] section of the policy names. Every commit
- * that an update brings to it (not reachable from its old value, nor from another protected
- * reference of the same remote) is judged against its first parent:
+ * A protected reference is one that a [gate "<name>"] section of the policy names: by its full
+ * name, as a branch by its short one, as "@default", or by a pattern with "*" (the longest literal
+ * prefix counts). Every commit that an update brings to it (not reachable from its old value, nor
+ * from another protected reference of the same remote) is judged against its first parent:
  *
- *	needs		whether it needs a sign-off: require = all: always; agent: when something
- *			says that an agent made it (see cs_gate_hints); warn: as agent, but only
- *			reported; none: never
- *	covered		binding = transitions: each transition from its first parent is in a counted
- *			sign-off for this repository and reference, and since that sign-off's base
- *no commit of the branch has moved the path away from the state it starts from; binding = exact:
- *its tree is the signed tree and its parent the signed base
- *	merge commits	path by path: unchanged against the first parent, what the mechanical merge
- *of the parents gives, or covered
- *	counted		signed off, valid signature, principal wanted by `signer`, not expired, not
- *			revoked, no later changes-requested by the same principal, presence as
- *wanted, not the run's operator (selfReview = false), sensitive paths acknowledged; `signoffs`
- *distinct principals for each transition
+ * needs: whether it needs a sign-off. require = all: always; agent: when something says that an
+ * agent made it (a trailer, an address, a note, cs_gate_hints); warn: as agent, but only reported;
+ * none: never.
+ *
+ * covered: with binding = transitions, each transition from its first parent is in enough counted
+ * sign-offs for this repository and reference, and since that sign-off's base no commit of the
+ * branch has moved the path away from the state it starts from. With binding = exact, its tree is
+ * the signed tree and its parent the signed base.
+ *
+ * merge commits: path by path unchanged against the first parent, what the mechanical merge of both
+ * parents gives, or covered.
+ *
+ * counted: signed off, valid signature, principal wanted by `signer`, not expired, not revoked, no
+ * later changes-requested by the same principal, presence as wanted, not one's own work (selfReview
+ * = false), sensitive paths acknowledged; `signoffs` distinct principals for each transition.
  *
  * Zero means no: a zeroed report denies, an unknown word denies, whatever cannot be read denies.
  */
@@ -40,20 +43,19 @@ enum cs_gate_verdict {
 	CS_GATE_PASS,
 };
 
-/* What says that an agent made a commit. */
+/*
+ * What says that an agent made a commit, besides the commit itself: asked once for all commits,
+ * their trees and the blobs that they bring, sorted by id, each once. Fills run ("" as given: not
+ * known) for those that a run known here made; blobs of less than 128 bytes, which anybody writes
+ * again, are not to be known. A blob that a counted sign-off covers speaks against nobody. 0 or a
+ * negative code.
+ */
+struct cs_gate_known {
+	struct cs_oid oid;
+	char run[33];
+};
 struct cs_gate_hints {
-	/*
-	 * Whether a run known here made this commit or tree (len 0 where not asked), and which;
-	 * returns 1 and fills run, 0, or a negative code.
-	 */
-	int (*known_run)(void *arg, char run[33], const struct cs_oid *commit,
-			 const struct cs_oid *tree, struct cs_err *err);
-	/*
-	 * Which of these blobs (sorted, 128 bytes or more, new on the target) a run made that
-	 * nobody signed off; sets the index of the first one and run; 1, 0, or a negative code.
-	 */
-	int (*known_blob)(void *arg, size_t *index, char run[33], const struct cs_oid *blobs,
-			  size_t n, struct cs_err *err);
+	int (*known)(void *arg, struct cs_gate_known *list, size_t n, struct cs_err *err);
 	void *arg;
 };
 
@@ -65,6 +67,8 @@ struct cs_gate_opts {
 	const struct cs_oid *landed; /* tips of protected refs of the remote: not judged again */
 	size_t n_landed;
 	struct cs_reviews *reviews;
+	const struct cs_oid *provenance; /* tips of provenance notes: what has one, an agent made */
+	size_t n_provenance;
 	const struct cs_gate_hints *hints; /* NULL: trailers, notes and identities only */
 	/*
 	 * The server's side: namespaces other than refs/heads/, refs/tags/, refs/notes/ and

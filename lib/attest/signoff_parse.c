@@ -246,10 +246,10 @@ static bool is_ref(const char *name)
 	       !strstr(name, "//") && !strstr(name, "..") && !strpbrk(name, " ~^:?*[\\\177");
 }
 
-/* Thirteen members, and each of them but the transitions. */
+/* Fourteen members, and each of them but the transitions. */
 static const char *predicate_problem(struct cs_signoff *out, const cJSON *p)
 {
-	if (!is_object(p, 13))
+	if (!is_object(p, 14))
 		return "the predicate has other fields than it should";
 	out->repository = get_bytes(p, "repository");
 	if (!out->repository || !*out->repository)

@@ -187,8 +187,8 @@ pid, fd = pty.fork()
 if pid == 0:
     os.chdir(repo)
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    os.execvp("bash", ["bash", "-ic", "set -m; git agent-run -- bash -c 'trap \"echo drawn\" WINCH; "
-                                      "printf \"\\033[?1049h\\033[?1003h\\033[?25l\"; kill -STOP $$; echo resumed'; "
+    os.execvp("bash", ["bash", "-ic", "set -m; git agent-run -- bash -c 'trap \"echo drawn; exit 0\" WINCH; "
+                                      "printf \"\\033[?1049h\\033[?1003h\\033[?25l\"; kill -STOP $$; while :; do sleep 0.05; done'; "
                                       "echo stopped-with $?; fg >/dev/null; echo end $?"])
 out = b""
 end = time.monotonic() + 30

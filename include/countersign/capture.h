@@ -69,6 +69,7 @@ struct cs_capture_opts {
 	const struct cs_strv *sensitive; /* globs: findings "sensitive-path" */
 	const char *user_excludes; /* text of core.excludesFile and info/exclude; may be NULL */
 	uint64_t max_bytes;	   /* of content in all; 0: no limit */
+	uint64_t max_entries;	   /* that are captured; 0, or more: a million */
 	int deadline_ms;	   /* of the reader; 0: 30 minutes */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
@@ -93,8 +94,12 @@ struct cs_capture {
  * layer that their owner may not read get that right; nothing else in it is changed, and a capture
  * can be made again.
  *
- * A reader that dies or lies is CS_CORRUPT; one that is not ready in time, more than a million
- * entries, or content beyond max_bytes, are CS_LIMIT. Nothing of the change is lost on disk then.
+ * What a tree cannot hold, or would take too long, is not captured and is a finding: paths of more
+ * than 1,024 names (too-deep), files of more than 2 GiB, and all beyond 8 GiB of content in one
+ * capture (too-large), entries beyond max_entries or 128 MiB of names (too-many).
+ *
+ * A reader that dies or lies is CS_CORRUPT; one that is not ready in time, or content beyond
+ * max_bytes, are CS_LIMIT. Nothing of the change is lost on disk then.
  */
 int cs_capture(struct cs_capture *out, const struct cs_capture_opts *opts,
 	       struct cs_err *err) CS_CHECKED;

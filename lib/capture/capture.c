@@ -202,6 +202,9 @@ static int prepare(struct capture *c, struct cs_err *err)
 		.gitlinks = &c->gitlinks,
 		.user_excludes = o->user_excludes,
 		.oid_len = o->commit.len,
+		.max_entries = o->max_entries && o->max_entries < LIST_ENTRIES_MAX
+				       ? o->max_entries
+				       : LIST_ENTRIES_MAX,
 		.base = c->base,
 		.base_tree = c->base_tree,
 		.out = CS_BUF_INIT,

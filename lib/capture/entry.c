@@ -94,8 +94,19 @@ static bool same_link(struct walk *w, const struct entry *e, const char *target,
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/* One more than fit is counted, and told at the end. */
+static bool has_room(struct walk *w, size_t bytes)
+{
+	bool room = reader_has_room(w->r, bytes);
+
+	w->too_many += !room;
+	return room;
+}
+
 static int send_delete(struct walk *w, const char *path, struct cs_err *err)
 {
+	if (!has_room(w, strlen(path)))
+		return 0;
 	return reader_send_path(w->r, FRAME_DELETE, path, err);
 }
 
@@ -103,7 +114,8 @@ static int send_delete(struct walk *w, const char *path, struct cs_err *err)
 static int send_unreadable(struct walk *w, const char *path, struct cs_err *err)
 {
 	if (errno == EACCES)
-		return reader_send_path(w->r, FRAME_CLOSED, path, err);
+		return has_room(w, strlen(path)) ? reader_send_path(w->r, FRAME_CLOSED, path, err)
+						 : 0;
 	return reader_finding(w->r, KIND_UNREADABLE, path, err, "%s", strerror(errno));
 }
 
@@ -124,6 +136,8 @@ static int send_file(struct walk *w, const struct entry *e, const struct text_sc
 {
 	int rc = 0;
 
+	if (!has_room(w, strlen(e->path)))
+		return 0;
 	if (e->st.st_nlink > 1)
 		rc = reader_finding(w->r, KIND_HARD_LINK, e->path, err, "has %lu names",
 				    (unsigned long)e->st.st_nlink);
@@ -149,6 +163,11 @@ static int regular(struct walk *w, const struct entry *e, struct cs_err *err)
 	rc = send_oddities(w, e, err);
 	if (rc < 0)
 		return rc;
+	if ((uint64_t)e->st.st_size > CAPTURE_FILE_MAX ||
+	    w->r->content_bytes + (uint64_t)e->st.st_size > CAPTURE_CONTENT_MAX)
+		return reader_finding(w->r, KIND_TOO_LARGE, e->path, err,
+				      "%llu bytes: not captured%s", (unsigned long long)e->st.st_size,
+				      was_file(e) ? ", the base's stays" : "");
 	if (S_ISREG(e->was.st_mode) && e->was.st_size == e->st.st_size) {
 		was_fd = open_regular(&st, w->pristine_fd, e->name);
 		if (was_fd < 0)
@@ -189,6 +208,8 @@ static int link_entry(struct walk *w, const struct entry *e, struct cs_err *err)
 	if (same_link(w, e, target, n))
 		return 0;
 	f.data_len = (size_t)n;
+	if (!has_room(w, f.path_len + f.data_len))
+		return 0;
 	return reader_send(w->r, &f, err);
 }
 
@@ -266,6 +287,7 @@ static int subdir(struct walk *w, const struct entry *e, struct cs_err *err)
 		.in_pristine = was_dir(e),
 		.ignored = w->dir.ignored || rules_match(&w->rules, e->path, true),
 		.slot = w->dir.slot,
+		.depth = w->dir.depth + 1,
 		.submodule = NO_SUBMODULE,
 		.rules = rules_mark(&w->rules),
 	};
@@ -315,6 +337,7 @@ static void in_submodule(struct walk *w, const struct entry *e)
 			.path = cs_strdup(e->path),
 			.full = !w->r->overlay || w->dir.full,
 			.in_pristine = true,
+			.depth = w->dir.depth + 1,
 			.slot = IGNORED_NONE,
 			.submodule = w->dir.submodule,
 			.rules = rules_mark(&w->rules),
@@ -346,6 +369,10 @@ int walk_entry(struct walk *w, const char *name, struct cs_err *err)
 		return 0;
 	if (strlen(path) > CAPTURE_PATH_MAX) {
 		w->too_long++;
+		return 0;
+	}
+	if (w->dir.depth == CAPTURE_DEPTH_MAX) {
+		w->too_deep++;
 		return 0;
 	}
 	if (fstatat(w->fd, name, &e.st, AT_SYMLINK_NOFOLLOW) < 0)

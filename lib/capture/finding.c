@@ -19,6 +19,12 @@ static const char *const words[KIND_COUNT] = {
 	[KIND_HARD_LINK] = "hard-link",
 	/* Longer than PATH_MAX: not captured, nor what is below. */
 	[KIND_PATH_TOO_LONG] = "path-too-long",
+	/* In more than CAPTURE_DEPTH_MAX directories: not captured, nor what is below. */
+	[KIND_TOO_DEEP] = "too-deep",
+	/* A file beyond CAPTURE_FILE_MAX, or that CAPTURE_CONTENT_MAX has no room for: not captured. */
+	[KIND_TOO_LARGE] = "too-large",
+	/* Entries beyond the maxima of walk.h: not captured. */
+	[KIND_TOO_MANY] = "too-many",
 	/* The content or the directory could not be read: not captured. */
 	[KIND_UNREADABLE] = "unreadable",
 	/* Untracked and matched by ignore rules: not captured; one finding for each directory. */

@@ -121,6 +121,11 @@ int list_add(struct list *l, const struct frame *f, struct cs_err *err)
 
 	if (l->ended || f->type >= FRAME_COUNT || !adders[f->type])
 		return bad(err, "a frame in the wrong place");
+	if (f->type != FRAME_FINDING)
+		l->path_bytes += f->path_len + (f->type == FRAME_LINK ? f->data_len : 0);
+	if (l->path_bytes > LIST_BYTES_MAX)
+		return cs_err_set(err, CS_LIMIT, "the change has more than %u bytes of names",
+				  LIST_BYTES_MAX);
 	if (l->frames > LIST_MAX)
 		return cs_err_set(err, CS_LIMIT, "the change has more than %u entries", LIST_MAX);
 	rc = adders[f->type](l, f, err);

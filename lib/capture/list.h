@@ -32,6 +32,7 @@ struct list {
 	char head[CS_OID_HEX]; /* "" where none was sent */
 	uint64_t frames;
 	uint64_t n_files, bytes;
+	uint64_t path_bytes; /* and of link targets */
 	bool ended;
 };
 #define LIST_INIT                            \

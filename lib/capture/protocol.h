@@ -38,6 +38,7 @@
 
 #include "content.h"
 #include "countersign/capture.h"
+#include "finding.h"
 
 enum frame_type {
 	FRAME_NONE = 0,
@@ -59,8 +60,22 @@ enum frame_type {
 #define FRAME_DETAIL_MAX 1024 /* of a finding or an error */
 #define FRAME_EXECUTABLE 1
 
-/* Most frames in a list. */
-#define LIST_MAX (1u << 20)
+/*
+ * Most frames in a list, and most bytes of paths and link targets. The reader stops short of both
+ * and tells what it passed over; findings of one kind beyond FINDINGS_SEND_MAX it only counts.
+ */
+#define LIST_MAX	  (1u << 20)
+#define LIST_ENTRIES_MAX  1000000u
+#define LIST_BYTES_MAX	  (128u << 20)
+#define FINDINGS_SEND_MAX 1100u
+_Static_assert(LIST_ENTRIES_MAX + (uint64_t)KIND_COUNT * (FINDINGS_SEND_MAX + 1) + 2 < LIST_MAX,
+	       "the reader's own maxima fit the writer's");
+_Static_assert(FINDINGS_SEND_MAX > CS_FINDINGS_MAX_KIND, "as many as are kept, and one more");
+
+/* What a tree may hold, and the content that one capture takes in: beyond, findings. */
+#define CAPTURE_DEPTH_MAX   1024 /* names in a path; lib/repo and lib/change take as many */
+#define CAPTURE_FILE_MAX    (UINT64_C(2) << 30)
+#define CAPTURE_CONTENT_MAX (UINT64_C(8) << 30)
 
 /* The agent's commits: how many, and how long a message. */
 #define COMMITS_MAX	   1000

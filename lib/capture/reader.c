@@ -20,6 +20,15 @@ int reader_flush(struct reader *r, struct cs_err *err)
 	return 0;
 }
 
+bool reader_has_room(struct reader *r, size_t bytes)
+{
+	if (r->entries >= r->max_entries || r->path_bytes + bytes > LIST_BYTES_MAX)
+		return false;
+	r->entries++;
+	r->path_bytes += bytes;
+	return true;
+}
+
 int reader_send(struct reader *r, const struct frame *f, struct cs_err *err)
 {
 	if (r->frames++ == LIST_MAX && f->type != FRAME_DATA)
@@ -48,6 +57,8 @@ int reader_finding(struct reader *r, enum capture_kind kind, const char *path, s
 	};
 	va_list ap;
 
+	if (++r->findings[kind] > FINDINGS_SEND_MAX)
+		return 0;
 	va_start(ap, fmt);
 	vsnprintf(detail, sizeof(detail), fmt, ap);
 	va_end(ap);
@@ -68,15 +79,34 @@ int reader_send_file(struct reader *r, const char *path, bool executable, uint64
 		.size = size,
 	};
 
+	r->content_bytes += size;
 	CS_GROW(r->files, r->n_files, r->cap_files);
 	r->files[r->n_files++] = (struct reader_file){ cs_strdup(path), size };
 	return reader_send(r, &f, err);
 }
 
+static int tell_unsent(struct reader *r, struct cs_err *err)
+{
+	int rc = 0;
+
+	for (unsigned int kind = 0; kind < KIND_COUNT && !rc; kind++)
+		if (r->findings[kind] > FINDINGS_SEND_MAX)
+			rc = reader_finding(r, KIND_TRUNCATED, "", err,
+					    "%llu findings more of the kind %s",
+					    (unsigned long long)r->findings[kind] -
+						    FINDINGS_SEND_MAX,
+					    capture_kind_word(kind));
+	return rc;
+}
+
 int reader_end(struct reader *r, struct cs_err *err)
 {
-	struct frame f = { .type = FRAME_END, .size = r->frames };
-	int rc = reader_send(r, &f, err);
+	struct frame f = { .type = FRAME_END };
+	int rc = tell_unsent(r, err);
+
+	f.size = r->frames;
+	if (!rc)
+		rc = reader_send(r, &f, err);
 
 	return rc < 0 ? rc : reader_flush(r, err);
 }

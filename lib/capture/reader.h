@@ -29,6 +29,9 @@ struct reader {
 	const char *head;      /* where the commits are read from, hex */
 	struct cs_buf out;     /* not yet sent */
 	uint64_t frames;
+	uint64_t max_entries;
+	uint64_t entries, path_bytes, content_bytes; /* sent so far */
+	uint64_t findings[KIND_COUNT];
 	struct reader_file *files;
 	size_t n_files, cap_files;
 };
@@ -52,6 +55,8 @@ int reader_send_path(struct reader *r, enum frame_type type, const char *path,
 		     struct cs_err *err) CS_CHECKED;
 int reader_send_file(struct reader *r, const char *path, bool executable, uint64_t size,
 		     const struct text_stats *stats, struct cs_err *err) CS_CHECKED;
+/* Is there room in the list for one more entry with so many bytes of path and target? Takes it. */
+bool reader_has_room(struct reader *r, size_t bytes);
 int reader_end(struct reader *r, struct cs_err *err) CS_CHECKED;
 
 /* ---- the walk (walk.c) ---- */

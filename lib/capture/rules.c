@@ -74,6 +74,9 @@ int rules_read(struct cs_buf *out, int dir_fd, struct cs_err *err)
 
 size_t ignored_open(struct ignored_list *l, const char *dir, const char *first)
 {
+	/* Far more than are shown: the rest counts with the last. */
+	if (l->n == IGNORED_MAX)
+		return l->n - 1;
 	CS_GROW(l->list, l->n, l->cap);
 	l->list[l->n] = (struct ignored){
 		.dir = cs_strdup(dir),

@@ -47,6 +47,7 @@ struct ignored_list {
 	size_t n, cap;
 };
 #define IGNORED_NONE SIZE_MAX
+#define IGNORED_MAX  65536
 
 /* A new line for a directory; returns its index. */
 size_t ignored_open(struct ignored_list *l, const char *dir, const char *first);

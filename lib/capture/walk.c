@@ -48,6 +48,10 @@ static int names_read(struct names *out, int dir_fd)
 	while (errno = 0, (d = readdir(dir))) {
 		if (!strcmp(d->d_name, ".") || !strcmp(d->d_name, ".."))
 			continue;
+		if (out->n == WALK_NAMES_MAX) {
+			out->more++;
+			continue;
+		}
 		CS_GROW(out->list, out->n, out->cap);
 		out->list[out->n++] = (struct name){ cs_strdup(d->d_name), d->d_type };
 	}
@@ -67,8 +71,19 @@ static bool names_have(const struct names *names, const char *name)
 
 /* ---- the stack ------------------------------------------------------------------------------- */
 
+static uint64_t weight(const struct dir *d)
+{
+	return strlen(d->path) + sizeof(*d);
+}
+
 void walk_push(struct walk *w, const struct dir *d)
 {
+	if (w->waiting + weight(d) > WALK_WAITING_MAX) {
+		w->too_many++;
+		free(d->path);
+		return;
+	}
+	w->waiting += weight(d);
 	CS_GROW(w->stack, w->n, w->cap);
 	w->stack[w->n++] = *d;
 }
@@ -250,7 +265,8 @@ static int look_at_names(struct walk *w, struct cs_err *err)
 
 	for (size_t i = 0; i < w->names.n && !rc; i++)
 		rc = walk_entry(w, w->names.list[i].name, err);
-	if (rc < 0 || !w->dir.full || w->pristine_fd < 0)
+	/* What was not looked at is not known to be missing. */
+	if (rc < 0 || !w->dir.full || w->pristine_fd < 0 || w->names.more)
 		return rc;
 	if (names_read(&was, w->pristine_fd) < 0)
 		rc = cs_err_sys(err, "pristine: read directory %s", w->dir.path);
@@ -272,6 +288,15 @@ static int tell_about_directory(struct walk *w, struct cs_err *err)
 	return rc;
 }
 
+static int send_closed(struct walk *w, struct cs_err *err)
+{
+	if (!reader_has_room(w->r, strlen(w->dir.path))) {
+		w->too_many++;
+		return 0;
+	}
+	return reader_send_path(w->r, FRAME_CLOSED, *w->dir.path ? w->dir.path : ".", err);
+}
+
 static int look_into(struct walk *w, struct cs_err *err)
 {
 	bool quiet;
@@ -281,9 +306,11 @@ static int look_into(struct walk *w, struct cs_err *err)
 	if (rc < 0)
 		return rc;
 	if (closed)
-		return reader_send_path(w->r, FRAME_CLOSED, *w->dir.path ? w->dir.path : ".", err);
+		return send_closed(w, err);
 	if (names_read(&w->names, w->fd) < 0)
 		return cs_err_sys(err, "read directory %s", w->dir.path);
+	w->looked += w->names.n + w->names.more;
+	w->too_many += w->names.more;
 	read_opaque(w);
 	enter_submodule(w);
 	quiet = w->dir.count_only || w->dir.submodule != NO_SUBMODULE;
@@ -300,6 +327,10 @@ static int look_into(struct walk *w, struct cs_err *err)
 			w->r, KIND_PATH_TOO_LONG, w->dir.path, err,
 			"%llu entries below have longer paths than %d bytes: not captured",
 			(unsigned long long)w->too_long, CAPTURE_PATH_MAX);
+	if (!rc && w->too_deep)
+		rc = reader_finding(w->r, KIND_TOO_DEEP, w->dir.path, err,
+				    "%llu entries lie in more than %d directories: not captured",
+				    (unsigned long long)w->too_deep, CAPTURE_DEPTH_MAX - 1);
 	return rc;
 }
 
@@ -309,11 +340,12 @@ static int visit(struct walk *w, struct cs_err *err)
 	int rc;
 
 	w->dir = w->stack[--w->n];
+	w->waiting -= weight(&w->dir);
 	waiting = w->n;
 	w->fd = w->pristine_fd = -1;
 	w->xattr_whiteouts = false;
 	w->file_slot = IGNORED_NONE;
-	w->too_long = 0;
+	w->too_long = w->too_deep = 0;
 	rules_rewind(&w->rules, &w->dir.rules);
 	rc = look_into(w, err);
 	reverse_from(w, waiting);
@@ -336,6 +368,16 @@ static int tell_submodules(struct walk *w, struct cs_err *err)
 					    "the submodule stays as it is");
 	}
 	return rc;
+}
+
+static int tell_too_many(struct walk *w, struct cs_err *err)
+{
+	w->too_many += w->n; /* directories that wait, after WALK_LOOK_MAX names */
+	if (!w->too_many)
+		return 0;
+	return reader_finding(w->r, KIND_TOO_MANY, "", err,
+			      "%llu entries, and what is below them: not captured",
+			      (unsigned long long)w->too_many);
 }
 
 static int tell_head(struct walk *w, struct cs_err *err)
@@ -384,8 +426,10 @@ int walk_layer(struct reader *r, struct cs_err *err)
 	rules_init(&w.rules, r->user_excludes);
 	top.rules = rules_mark(&w.rules);
 	walk_push(&w, &top);
-	while (w.n && !rc)
+	while (w.n && !rc && w.looked <= WALK_LOOK_MAX)
 		rc = visit(&w, err);
+	if (!rc)
+		rc = tell_too_many(&w, err);
 	if (!rc)
 		rc = ignored_send(&w.ignored, r, err);
 	if (!rc)

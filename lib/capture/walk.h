@@ -22,6 +22,7 @@ struct dir {
 	bool count_only;  /* ignored, and nothing below is tracked */
 	size_t slot;	  /* in the list of ignored directories; IGNORED_NONE */
 	size_t submodule; /* in walk.submodules; NO_SUBMODULE */
+	unsigned int depth; /* names in path */
 	struct rules_mark rules;
 };
 
@@ -38,14 +39,26 @@ struct name {
 struct names {
 	struct name *list;
 	size_t n, cap;
+	uint64_t more; /* that were not kept */
 };
 
 #define WALK_STEP 65536 /* bytes read at once */
+
+/*
+ * What the walk holds and looks at, at most: names of one directory, bytes of the paths of waiting
+ * directories, names in all. What is beyond is counted, and told as one finding.
+ */
+#define WALK_NAMES_MAX	 (1u << 20)
+#define WALK_WAITING_MAX (128u << 20)
+#define WALK_LOOK_MAX	 (16u << 20)
 
 struct walk {
 	struct reader *r;
 	struct dir *stack;
 	size_t n, cap;
+	uint64_t waiting; /* bytes of the paths on the stack, with their entries there */
+	uint64_t looked;   /* names */
+	uint64_t too_many; /* entries that there was no room for */
 	struct rules rules;
 	struct ignored_list ignored;
 	struct tracked tracked;
@@ -61,6 +74,7 @@ struct walk {
 	bool xattr_whiteouts;
 	size_t file_slot;   /* of ignored files in it; IGNORED_NONE */
 	uint64_t too_long;  /* entries whose path is */
+	uint64_t too_deep;
 	char *data, *other; /* of WALK_STEP bytes: what is compared */
 };
 
@@ -75,6 +89,7 @@ bool walk_is_whiteout(const struct walk *w, const char *name, const struct stat 
 
 /* ---- walk.c ---- */
 
+/* Takes d->path. */
 void walk_push(struct walk *w, const struct dir *d);
 /* Is the path (below the directory) in the agent's own index? Reads it on first use. */
 int walk_tracked(bool *out, struct walk *w, const char *path, bool below,

@@ -293,6 +293,60 @@ START_TEST(large_content)
 }
 END_TEST
 
+/* ---- more than a capture takes --------------------------------------------------------------- */
+
+static const struct {
+	const char *name, *script, *diff, *findings;
+	uint64_t max_entries;
+} large[] = {
+	{ "too deep", "i=0; d=; while [ $i -lt 1030 ]; do d=${d}d/; i=$((i+1)); done; mkdir -p $d;"
+		      "echo x > ${d}f; echo y > one",
+	  "M one\n", "too-deep", 0 },
+	{ "sparse", "truncate -s 4T sparse; truncate -s 3G one; truncate -s 15T src/more; echo y > two",
+	  "M two\n", "too-large sparse\ntoo-large src/more\ntoo-large one\n", 0 },
+	{ "too many", "i=0; while [ $i -lt 40 ]; do echo $i > a$i; i=$((i+1)); done; echo y > z",
+	  "", "too-many \n", 7 },
+};
+
+/* Everything else is captured, and nothing is lost without a word. */
+START_TEST(more_than_fits)
+{
+	AUTO_BUF struct cs_buf diff = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf findings = CS_BUF_INIT;
+	const size_t row = (size_t)_i / 2;
+	struct cs_capture_opts opts;
+	struct world w;
+
+	world_init(&w, _i % 2 == 0);
+	world_sh(NULL, base_script);
+	world_commit(&w);
+	world_script_only(&w, large[row].script);
+	opts = world_opts(&w);
+	opts.max_entries = large[row].max_entries;
+	world_capture(&w, &opts);
+	world_diff(&diff, &w);
+	world_findings(&findings, &w);
+	if (large[row].max_entries)
+		ck_assert_uint_eq(w.capture.files, large[row].max_entries);
+	else
+		ck_assert_str_eq(diff.data, large[row].diff);
+	ck_assert_uint_eq(w.capture.findings.n, row == 1 ? 3 : 1);
+	if (row == 0) {
+		ck_assert_str_eq(w.capture.findings.list[0].kind, "too-deep");
+	} else {
+		AUTO_BUF struct cs_buf expected = CS_BUF_INIT;
+		cs_buf_adds(&expected, large[row].findings);
+		sort_lines(&expected);
+		sort_lines(&findings);
+		ck_assert_str_eq(findings.data, expected.data);
+	}
+	if (large[row].max_entries)
+		ck_assert_str_eq(w.capture.findings.list[0].detail,
+				 "34 entries, and what is below them: not captured");
+	world_release(&w);
+}
+END_TEST
+
 /* ---- options --------------------------------------------------------------------------------- */
 
 START_TEST(sensitive_paths)
@@ -552,6 +606,7 @@ int main(void)
 	t = add_case(s, "content");
 	tcase_add_loop_test(t, line_ends, 0, 2);
 	tcase_add_loop_test(t, large_content, 0, 2);
+	tcase_add_loop_test(t, more_than_fits, 0, 2 * CS_COUNT(large));
 	t = add_case(s, "options");
 	tcase_add_test(t, sensitive_paths);
 	tcase_add_loop_test(t, user_excludes, 0, 2);

@@ -92,7 +92,8 @@ struct cs_log;
  * cs_log_add completes the object (NULL: none) with seq, t and prev, writes one line, and takes
  * it, on failure too. Written before they take effect; cs_log_sync makes them durable (each
  * second, and before every answer or verdict). Lines are at most 1 MiB and 48 levels deep: an
- * event beyond that is written as its type, size and SHA-256 ("oversized").
+ * event beyond that is written as its type, size and SHA-256 ("oversized"). A log holds 1 GiB at
+ * most: what has no room is counted, and told by a finding "log-full", there and of the run.
  */
 int cs_log_open(struct cs_log **out, int run_dir_fd, struct cs_err *err) CS_CHECKED;
 int cs_log_add(struct cs_log *log, const char *type, cJSON *fields, struct cs_err *err) CS_CHECKED;

@@ -9,6 +9,9 @@
  * power cut with anything. Opening keeps the longest beginning whose chain holds, cuts off the
  * rest, and says so in an event of its own: a log is never continued behind bytes that it does
  * not vouch for.
+ *
+ * A log has a maximum: an agent that makes millions of events would else fill the disk, and make a
+ * record that nobody can read. Where it is reached stands a finding; what comes behind is counted.
  */
 #include "countersign/record.h"
 
@@ -44,6 +47,8 @@ struct cs_log {
 	int64_t found_ns;  /* time of the last event when it was opened */
 	int64_t cut;	   /* bytes cut off then */
 	int64_t cut_after; /* behind this event */
+	int64_t max, for_findings, for_end;
+	int64_t unwritten; /* events that had no room */
 	bool dirty;	   /* written since the last sync */
 	bool broken;	   /* a torn line could not be taken back: nothing may follow it */
 };
@@ -281,6 +286,9 @@ int cs_log_reopen(struct cs_log **out, int run_dir_fd, void (*each)(void *arg, c
 	int rc;
 
 	chain_init(&log->chain);
+	log->max = CS_LOG_MAX;
+	log->for_findings = CS_LOG_FOR_FINDINGS;
+	log->for_end = CS_LOG_FOR_END;
 	log->fd = cs_open_beneath(run_dir_fd, CS_LOG_FILE, O_RDWR | O_APPEND | O_CREAT, 0600);
 	if (log->fd < 0)
 		rc = cs_err_sys(err, "open " CS_LOG_FILE);
@@ -391,7 +399,7 @@ static int write_line(struct cs_log *log, const struct cs_buf *line, struct cs_e
 	return CS_MALFUNCTION;
 }
 
-int cs_log_add(struct cs_log *log, const char *type, cJSON *fields, struct cs_err *err)
+static int add_event(struct cs_log *log, const char *type, cJSON *fields, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
 	int64_t now = cs_wall_ns();
@@ -408,6 +416,51 @@ int cs_log_add(struct cs_log *log, const char *type, cJSON *fields, struct cs_er
 	log->size += (off_t)line.len;
 	log->dirty = true;
 	return 0;
+}
+
+/* ---- a full log ---- */
+
+static bool has_room(const struct cs_log *log, const char *type)
+{
+	int64_t room = log->max - log->size;
+
+	if (!strncmp(type, "run.", strlen("run.")))
+		return true;
+	return room > (!strcmp(type, "finding") || !strcmp(type, "limit") ? log->for_end
+									   : log->for_findings);
+}
+
+static int say_full(struct cs_log *log, struct cs_err *err)
+{
+	cJSON *event = cJSON_CreateObject();
+
+	cs_json_add_str(event, "kind", CS_LOG_FULL_KIND);
+	cs_json_add_str(event, "path", "");
+	cs_json_add_str(event, "detail", "events from here on are counted, and not written");
+	return add_event(log, "finding", event, err);
+}
+
+void cs_log_set_max(struct cs_log *log, int64_t max_bytes)
+{
+	log->max = max_bytes;
+	log->for_findings = max_bytes / 16;
+	log->for_end = max_bytes / 32;
+}
+
+char *cs_log_full_detail(const struct cs_log *log)
+{
+	if (!log->unwritten)
+		return NULL;
+	return cs_asprintf("%lld events came after the log was full (%lld bytes): not written",
+			   (long long)log->unwritten, (long long)log->max);
+}
+
+int cs_log_add(struct cs_log *log, const char *type, cJSON *fields, struct cs_err *err)
+{
+	if (has_room(log, type))
+		return add_event(log, type, fields, err);
+	cJSON_Delete(fields);
+	return log->unwritten++ ? 0 : say_full(log, err);
 }
 
 int cs_log_sync(struct cs_log *log, struct cs_err *err)

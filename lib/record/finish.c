@@ -88,6 +88,15 @@ static void tell_cut(struct finish *f)
 		cs_finding_add(&f->info->findings, CS_LOG_CUT_KIND, "", "%s", detail);
 }
 
+/* As many as it is now: nothing but the end comes behind. */
+static void tell_full(struct finish *f)
+{
+	AUTO_FREE char *detail = cs_log_full_detail(f->opts->log);
+
+	if (detail)
+		cs_finding_add(&f->info->findings, CS_LOG_FULL_KIND, "", "%s", detail);
+}
+
 /* False for a run that ended before its layer was made: there is nothing to capture. */
 static bool has_layer(const struct finish *f, bool overlay)
 {
@@ -186,6 +195,7 @@ static int end_log(struct finish *f, struct cs_err *err)
 	cJSON *event = cJSON_CreateObject();
 	int rc;
 
+	tell_full(f);
 	if (info->state == CS_RUN_RUNNING)
 		info->state = info->change_commit.len ? CS_RUN_PROPOSED : CS_RUN_EMPTY;
 	run = cs_run_info_to_json(info);

@@ -11,7 +11,7 @@
 #include "record_dir.h"
 
 #define MAX_RUN_JSON  (16u << 20)
-#define MAX_FILE      (1u << 30)
+#define MAX_FILE      CS_LOG_MAX
 #define MAX_IN_MEMORY (8u << 20) /* larger ones come through a pipe */
 
 char *cs_run_ref(const char *id)

@@ -28,6 +28,18 @@ int cs_log_reopen(struct cs_log **out, int run_dir_fd, void (*each)(void *arg, c
 		  void *arg, struct cs_err *err) CS_CHECKED;
 /* What was cut off when the log was opened, for a finding; NULL: nothing. The caller frees. */
 #define CS_LOG_CUT_KIND "log-truncated"
+/*
+ * Bytes of a log, as many as are read back from a record. The last CS_LOG_FOR_FINDINGS of them are
+ * for findings and limits, the very last for the end: other events that have no room are counted.
+ */
+#define CS_LOG_MAX	    (INT64_C(1) << 30)
+#define CS_LOG_FOR_FINDINGS (64 << 20)
+#define CS_LOG_FOR_END	    (4 << 20)
+#define CS_LOG_FULL_KIND    "log-full"
+/* For tests: another maximum, with a 16th of it for findings, and a half of that for the end. */
+void cs_log_set_max(struct cs_log *log, int64_t max_bytes);
+/* NULL while everything was written; the caller frees. */
+char *cs_log_full_detail(const struct cs_log *log);
 char *cs_log_cut_detail(const struct cs_log *log);
 /* Time of the last event that was there when the log was opened; 0 when there was none. */
 int64_t cs_log_last_ns(const struct cs_log *log);

@@ -286,6 +286,41 @@ START_TEST(what_no_line_can_hold_is_told_by_digest)
 }
 END_TEST
 
+/* An agent that makes events without end: the log stays readable, says so, counts, and ends. */
+START_TEST(a_full_log_counts_and_ends)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	AUTO_FREE char *detail = NULL;
+	struct cs_err err = CS_ERR_INIT;
+	struct cs_log *log = open_log();
+	char head[CS_SHA256_HEX];
+	int64_t events;
+
+	cs_log_set_max(log, 64 << 10);
+	for (int i = 0; i < 1000; i++)
+		add(log, "exec", "argv", "true");
+	read_log(&text);
+	ck_assert_uint_lt(text.len, 61 << 10);
+	ck_assert_ptr_nonnull(strstr(text.data, CS_LOG_FULL_KIND));
+	ck_assert_int_eq(cs_log_verify(&events, head, text.data, text.len, &err), 0);
+	detail = cs_log_full_detail(log);
+	ck_assert_ptr_nonnull(detail);
+	ck_assert_int_eq(strtoll(detail, NULL, 10), 1000 - (events - 1));
+	/* Findings have room of their own, the end always has. */
+	add(log, "finding", "kind", "binary");
+	read_log(&text);
+	ck_assert_ptr_nonnull(strstr(text.data, "binary"));
+	for (int i = 0; i < 1000; i++)
+		add(log, "finding", "kind", "flood");
+	add(log, "run.end", "state", "empty");
+	cs_log_free(log);
+	read_log(&text);
+	ck_assert_uint_lt(text.len, 64 << 10);
+	ck_assert_ptr_nonnull(strstr(text.data, "run.end"));
+	ck_assert_int_eq(cs_log_verify(&events, head, text.data, text.len, &err), 0);
+}
+END_TEST
+
 START_TEST(a_full_disk_leaves_no_half_line)
 {
 	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
@@ -857,6 +892,7 @@ int main(void)
 	tcase_add_test(tc, cut_at_every_byte_keeps_whole_lines);
 	tcase_add_test(tc, what_no_line_can_hold_is_told_by_digest);
 	tcase_add_test(tc, a_full_disk_leaves_no_half_line);
+	tcase_add_test(tc, a_full_log_counts_and_ends);
 	tcase_add_test(tc, a_log_that_is_a_link_is_refused);
 	tcase_add_test(tc, a_run_directory_is_private_and_locked);
 	tcase_add_test(tc, a_lock_goes_with_its_holder);

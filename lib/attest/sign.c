@@ -35,7 +35,7 @@ static int key_file_open(struct key_file *k, const char *key, struct cs_err *err
 
 	if (!literal && strncmp(key, "ssh-", 4) == 0)
 		literal = key;
-	*k->path = '\0';
+	k->path[0] = '\0';
 	k->name = key;
 	if (!literal)
 		return 0;
@@ -146,7 +146,7 @@ int cs_attest_sign(struct cs_buf *line, const char *statement, size_t len, const
 {
 	AUTO_BUF struct cs_buf pae = CS_BUF_INIT;
 	AUTO_BUF struct cs_buf sig = CS_BUF_INIT;
-	struct key_file file;
+	struct key_file file = { "", NULL };
 	int rc = key_file_open(&file, key, err);
 
 	cs_dsse_pae(&pae, CS_IN_TOTO_TYPE, statement, len);

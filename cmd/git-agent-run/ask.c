@@ -138,9 +138,13 @@ static int read_prompt(struct run *run, struct cs_err *err)
 		return cs_err_set(err, CS_USAGE, "--prompt and --prompt-file: give one of them");
 	if (o->prompt)
 		cs_buf_adds(&run->prompt, o->prompt);
-	if (o->prompt_file &&
-	    cs_read_file(&run->prompt, AT_FDCWD, o->prompt_file, MAX_PROMPT, err) < 0)
+	if (o->prompt_file && !strcmp(o->prompt_file, "-")) {
+		if (cs_read_fd(&run->prompt, STDIN_FILENO, MAX_PROMPT, err) < 0)
+			return cs_err_wrap(err, "read prompt from standard input");
+	} else if (o->prompt_file &&
+		   cs_read_file(&run->prompt, AT_FDCWD, o->prompt_file, MAX_PROMPT, err) < 0) {
 		return cs_err_wrap(err, "read prompt");
+	}
 	if (memchr(run->prompt.data, '\0', run->prompt.len))
 		return cs_err_set(err, CS_USAGE, "the prompt holds a NUL byte");
 	return 0;

@@ -5,12 +5,13 @@
  */
 #include "report.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
-static void add_event(struct report *r, const char *type, cJSON *fields)
+void report_add(struct report *r, const char *type, cJSON *fields)
 {
 	struct cs_err err;
 
@@ -43,6 +44,16 @@ static void tell_denied(struct report *r, const char *what, const char *detail)
 	}
 	/* A full disk ends the run elsewhere. */
 	(void)!cs_write_all(fd, line.data, line.len);
+}
+
+void report_unreachable(struct report *r, int family, const uint8_t *addr, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+	AUTO_FREE char *target = NULL;
+
+	inet_ntop(family, addr, text, sizeof text);
+	target = cs_asprintf("network: %s:%u", text, port);
+	tell_denied(r, target, "there is no way to this address; a rule must name it");
 }
 
 /* ---- the relay ---- */
@@ -86,18 +97,18 @@ void report_egress(struct report *r, const struct cs_egress_event *e)
 
 	switch (e->type) {
 	case CS_EGRESS_DNS:
-		add_event(r, "dns", dns_event(e));
+		report_add(r, "dns", dns_event(e));
 		if (!e->allowed)
 			tell_denied(r, e->host, "no rule allows this host");
 		break;
 	case CS_EGRESS_CONNECT:
 		info->counts.connections++;
-		add_event(r, "connect", connect_event(e, true));
+		report_add(r, "connect", connect_event(e, true));
 		break;
 	case CS_EGRESS_REFUSED:
 		info->counts.connections++;
 		info->counts.connections_denied++;
-		add_event(r, "connect", connect_event(e, false));
+		report_add(r, "connect", connect_event(e, false));
 		tell_denied(r, target, e->reason);
 		break;
 	case CS_EGRESS_CLOSED:
@@ -109,7 +120,7 @@ void report_egress(struct report *r, const struct cs_egress_event *e)
 		o = connect_event(e, e->allowed);
 		cs_json_add_int(o, "bytes_in", (int64_t)e->bytes_in);
 		cs_json_add_int(o, "bytes_out", (int64_t)e->bytes_out);
-		add_event(r, "connect.end", o);
+		report_add(r, "connect.end", o);
 		break;
 	}
 }
@@ -178,7 +189,7 @@ enum cs_trace_verdict report_exec(void *arg, const struct cs_trace_exec *e,
 		tell_denied(r, rule->words, rule->reason ? rule->reason : rule->origin);
 	}
 	r->run->info.counts.commands++;
-	add_event(r, "exec", exec_event(e, rule, verdict));
+	report_add(r, "exec", exec_event(e, rule, verdict));
 	return r->err.code ? CS_TRACE_DENY : verdict;
 }
 
@@ -195,7 +206,7 @@ void report_exit(void *arg, const struct cs_trace_exit *end)
 	if (end->status > 0)
 		r->run->info.counts.commands_failed++;
 	cs_json_add_int(o, "duration_ms", end->duration_ms);
-	add_event(r, "exit", o);
+	report_add(r, "exit", o);
 }
 
 /* What could not be seen is said, loudly: never a silent gap. */
@@ -226,5 +237,5 @@ void report_trace_end(struct report *r, const struct cs_trace *trace)
 			cs_finding_add(&r->run->info.findings, "trace", "", "%llu %s",
 				       (unsigned long long)table[i].n, table[i].finding);
 	}
-	add_event(r, "trace.end", o);
+	report_add(r, "trace.end", o);
 }

@@ -5,8 +5,25 @@
 
 #include "run.h"
 
+/* attempts.c: connections that the kernel refuses. */
+#define ATTEMPTS_MAX 64
+struct attempt {
+	pid_t pid;
+	int family, type;
+	uint8_t addr[16];
+	uint16_t port;
+	uint64_t more; /* behind the first one */
+};
+struct attempts {
+	struct attempt list[ATTEMPTS_MAX]; /* of this period */
+	size_t n;
+	uint64_t unlisted;
+	int seconds, period_s;
+};
+
 struct report {
 	struct run *run;
+	struct attempts attempts;
 	struct cs_err err; /* the first failure of ours: nothing is allowed any more */
 };
 
@@ -14,7 +31,15 @@ void report_egress(struct report *r, const struct cs_egress_event *event);
 enum cs_trace_verdict report_exec(void *arg, const struct cs_trace_exec *exec,
 				  char reason[CS_TRACE_REASON_MAX]);
 void report_exit(void *arg, const struct cs_trace_exit *end);
+void report_connect(void *arg, const struct cs_trace_connect *connect);
+/* Once a second, and when nothing lives any more: what was only counted is told. */
+void attempts_end_period(struct report *r, bool last);
 void report_trace_end(struct report *r, const struct cs_trace *trace);
+
+/* Takes fields. */
+void report_add(struct report *r, const char *type, cJSON *fields);
+/* The line for the agent to read. */
+void report_unreachable(struct report *r, int family, const uint8_t *addr, uint16_t port);
 
 /* rules.c: the strictest command rule that matches; NULL: none. */
 const struct cs_command_rule *rule_for(const struct cs_policy *policy,

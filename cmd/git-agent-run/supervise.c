@@ -271,6 +271,7 @@ static void on_sync(void *arg)
 	struct supervisor *s = arg;
 	struct cs_err err;
 
+	attempts_end_period(&s->report, false);
 	if (cs_log_sync(s->run->log, &err) < 0)
 		fail(s, &err);
 	cs_loop_after(s->loop, SYNC_EVERY_MS, on_sync, s);
@@ -342,6 +343,7 @@ static int start_trace(struct supervisor *s, struct cs_err *err)
 	struct cs_trace_ops ops = {
 		.on_exec = report_exec,
 		.on_exit = report_exit,
+		.on_connect = report_connect,
 		.arg = &s->report,
 	};
 	return cs_trace_new(&s->trace, s->loop, cs_sandbox_take_listener(s->run->sandbox), &ops,
@@ -470,6 +472,7 @@ static int end(struct supervisor *s, int rc, struct cs_err *err)
 	}
 	if (s->trace) {
 		cs_trace_finish(s->trace);
+		attempts_end_period(&s->report, true);
 		report_trace_end(&s->report, s->trace);
 		cs_trace_free(s->trace);
 	}

@@ -176,6 +176,26 @@ int cs_run_finish(struct cs_run_info *info, const struct cs_finish_opts *opts,
 int cs_run_recover(struct cs_run_info *info, const char *state_dir, const char *id,
 		   const struct cs_finish_opts *opts, struct cs_err *err) CS_CHECKED;
 
+/* ---- what runs made ---- */
+
+/*
+ * An index of the commits, trees and files of 128 bytes or more that runs made, for the gate's
+ * hints: <common dir>/agent-run/made. Losing it loses hints only. cs_run_finish() adds to it.
+ */
+int cs_made_add(const struct cs_repo *repo, const char *run, const struct cs_oid *base_tree,
+		const struct cs_oid *commit, const struct cs_oid *tree,
+		struct cs_err *err) CS_CHECKED;
+/*
+ * Fills run where a run made the object; the others stay as they are. Each id once. Reads the file
+ * once, whatever n is. The layout is that of struct cs_gate_known.
+ */
+struct cs_made {
+	struct cs_oid oid;
+	char run[CS_RUN_ID_HEX];
+};
+int cs_made_find(const struct cs_repo *repo, struct cs_made *list, size_t n,
+		 struct cs_err *err) CS_CHECKED;
+
 /* ---- finding runs ---- */
 
 /* Resolves a prefix (>= 4 digits), "-1".."-n" (latest first), or NULL (the latest). */

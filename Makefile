@@ -222,6 +222,7 @@ bench: all tools $(BENCH:%=$(BUILD)/bench/%)
 	$(Q)tests/bench/run
 	$(Q)tests/bench/trace
 	$(Q)tests/bench/relay
+	$(Q)tests/bench/gate
 
 clean:
 	rm -rf build compile_commands.json

@@ -225,6 +225,8 @@ struct gate_judge {
 	struct gate_map hashed; /* blobs to places in hashes */
 	char (*hashes)[CS_SHA256_HEX];
 	size_t n_hashes, cap_hashes;
+	const struct cs_verified_signoff *const *given; /* instead of opts->reviews */
+	size_t n_given;
 	struct gate_map asked; /* objects whose reviews are loaded */
 };
 /* The commit under judgement. */
@@ -245,6 +247,14 @@ int gate_count(struct gate_facts *f, struct gate_judge *j, struct gate_case *k,
 	       const struct cs_transition *t, struct cs_err *err) CS_CHECKED;
 /* Whether a counted sign-off leads to a blob with this content. */
 bool gate_knows_content(const struct gate_judge *j, const char *digest);
+
+/* ---- judge.c ---- */
+
+/* cs_gate_judge over sign-offs that were verified already; opts->reviews is not asked. */
+int gate_judge_given(struct cs_gate_report *out, const struct cs_gate_opts *opts,
+		     const struct cs_gate_update *update,
+		     const struct cs_verified_signoff *const *given, size_t n,
+		     struct cs_err *err) CS_CHECKED;
 
 /* ---- refs.c ---- */
 

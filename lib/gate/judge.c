@@ -229,10 +229,10 @@ static void fill_ledger(struct gate_judge *j, const char *ref)
 		.settings = &j->settings,
 		.now_ns = j->opts->now_ns,
 	};
-	const struct cs_verified_signoff *const *list = NULL;
-	size_t n = 0;
+	const struct cs_verified_signoff *const *list = j->given;
+	size_t n = j->n_given;
 
-	if (j->opts->reviews)
+	if (!list && j->opts->reviews)
 		list = cs_reviews_list(j->opts->reviews, &n);
 	gate_ledger_release(&j->ledger);
 	gate_ledger_build(&j->ledger, list, n, &terms);
@@ -497,20 +497,15 @@ static enum cs_gate_verdict conclude(const struct cs_gate_report *r)
 	return verdict;
 }
 
-int cs_gate_judge(struct cs_gate_report *out, const struct cs_gate_opts *opts,
-		  const struct cs_gate_update *update, struct cs_err *err)
+static int judge_with(struct gate_judge *j, const struct cs_gate_update *update, struct cs_err *err)
 {
-	struct gate_judge j = {
-		.opts = opts,
-		.report = out,
-		.changes = { .repo = opts->repo },
-	};
+	struct cs_gate_report *out = j->report;
 	struct cs_err why = CS_ERR_INIT;
 	int rc;
 
 	out->verdict = CS_GATE_DENY;
 	out->ref = cs_strdup(update->ref);
-	rc = judge(&j, update, &why);
+	rc = judge(j, update, &why);
 	if (rc < 0) {
 		AUTO_FREE char *detail = cs_escape_line(why.msg);
 
@@ -523,6 +518,31 @@ int cs_gate_judge(struct cs_gate_report *out, const struct cs_gate_opts *opts,
 	} else {
 		out->verdict = conclude(out);
 	}
-	judge_release(&j);
+	judge_release(j);
 	return rc;
+}
+
+int cs_gate_judge(struct cs_gate_report *out, const struct cs_gate_opts *opts,
+		  const struct cs_gate_update *update, struct cs_err *err)
+{
+	struct gate_judge j = { .opts = opts, .report = out, .changes = { .repo = opts->repo } };
+
+	return judge_with(&j, update, err);
+}
+
+int gate_judge_given(struct cs_gate_report *out, const struct cs_gate_opts *opts,
+		     const struct cs_gate_update *update,
+		     const struct cs_verified_signoff *const *given, size_t n, struct cs_err *err)
+{
+	struct cs_gate_opts alone = *opts;
+	struct gate_judge j = {
+		.opts = &alone,
+		.report = out,
+		.changes = { .repo = opts->repo },
+		.given = given,
+		.n_given = n,
+	};
+
+	alone.reviews = NULL;
+	return judge_with(&j, update, err);
 }

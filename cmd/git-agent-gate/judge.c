@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One update against what this place knows. Rules and principals never come from what is pushed:
+ *
+ *	server	<git dir>/countersign/, /etc/countersign/ (both managed: they lock), then
+ *		.countersign/ in the OLD tree of the reference, or of the default branch where the
+ *		reference is new
+ *	client	/etc/countersign/ (managed), then .countersign/ in the OLD tree, as the remote had
+ *		it; principals from git's gpg.ssh.allowedSignersFile where neither has a file
+ *
+ * Policies are merged. Of allowed_signers and revoked_keys the first file that exists counts, as a
+ * whole. What exists and cannot be read is an error, never a missing file; an error denies.
+ */
+#include "gate.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "countersign/record.h"
+
+#define ETC	  "/etc/countersign"
+#define TREE_DIR  ".countersign"
+#define MAX_FILE  (4u << 20)
+#define MAX_LINES 40
+#define HEADS	  "refs/heads/"
+
+struct rules {
+	struct cs_policy *policy;
+	struct cs_signers *signers;
+	struct cs_revoked_keys *revoked;
+	struct cs_reviews *reviews;
+	struct cs_oid trusted; /* the tree that is believed; len 0: none */
+};
+
+static void release(struct rules *r)
+{
+	cs_reviews_free(r->reviews);
+	cs_revoked_keys_free(r->revoked);
+	cs_signers_free(r->signers);
+	cs_policy_free(r->policy);
+}
+
+/* *found says whether the file is there; everything else that goes wrong is an error. */
+static int read_path(struct cs_buf *out, bool *found, const char *path, struct cs_err *err)
+{
+	struct cs_err why = CS_ERR_INIT;
+	int rc = cs_read_file(out, AT_FDCWD, path, MAX_FILE, &why);
+
+	*found = rc == 0;
+	return rc == 0 || rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
+}
+
+static int read_tree(struct cs_buf *out, bool *found, const struct cs_repo *repo,
+		     const struct cs_oid *tree, const char *file, struct cs_err *err)
+{
+	AUTO_FREE char *path = cs_asprintf(TREE_DIR "/%s", file);
+	struct cs_err why = CS_ERR_INIT;
+	struct cs_oid oid;
+	uint32_t mode;
+	int rc;
+
+	*found = false;
+	if (!tree->len)
+		return 0;
+	rc = cs_repo_tree_lookup(&mode, &oid, repo, tree, path, &why);
+	if (rc == CS_NOTFOUND)
+		return 0;
+	if (rc < 0)
+		return cs_err_set(err, rc, "%s", why.msg);
+	*found = true;
+	if (mode != CS_MODE_FILE && mode != CS_MODE_EXEC)
+		return cs_err_set(err, CS_REFUSED, "%s is not a file", path);
+	return cs_repo_read(out, repo, &oid, CS_OBJ_BLOB, MAX_FILE, err);
+}
+
+/* ---- policy ---- */
+
+static int add_policy_file(struct cs_policy *policy, const char *path, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	bool found;
+	int rc = read_path(&text, &found, path, err);
+
+	if (rc == 0 && found)
+		rc = cs_policy_add(policy, CS_LAYER_MANAGED, path, text.data, text.len, err);
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int add_policy_dir(struct cs_policy *policy, const char *dir, struct cs_err *err)
+{
+	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
+	AUTO_DIR DIR *d = opendir(dir);
+	int rc = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : cs_err_sys(err, "%s", dir);
+	for (const struct dirent *e = readdir(d); e; e = readdir(d))
+		if (e->d_name[0] != '.')
+			cs_strv_addf(&names, "%s/%s", dir, e->d_name);
+	if (names.n)
+		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	for (size_t i = 0; rc == 0 && i < names.n; i++)
+		rc = add_policy_file(policy, names.v[i], err);
+	return rc;
+}
+
+static int load_policy(struct rules *r, const struct place *p, struct cs_err *err)
+{
+	AUTO_FREE char *own = cs_asprintf("%s/countersign/policy", cs_repo_common_dir(p->repo));
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	bool found = false;
+	int rc = 0;
+
+	cs_policy_new(&r->policy);
+	if (p->server)
+		rc = add_policy_file(r->policy, own, err);
+	if (rc == 0)
+		rc = add_policy_file(r->policy, ETC "/policy", err);
+	if (rc == 0)
+		rc = add_policy_dir(r->policy, ETC "/policy.d", err);
+	if (rc == 0)
+		rc = read_tree(&text, &found, p->repo, &r->trusted, "policy", err);
+	if (rc == 0 && found)
+		rc = cs_policy_add(r->policy, CS_LAYER_TRUSTED, TREE_DIR "/policy", text.data,
+				   text.len, err);
+	return rc < 0 ? rc : cs_policy_seal(r->policy, err);
+}
+
+/* ---- principals ---- */
+
+/* A server's directory, /etc, the OLD tree, git's own setting: the first that exists. */
+static int first_file(struct cs_buf *out, char **name, const struct rules *r, const struct place *p,
+		      const char *file, const char *git_key, struct cs_err *err)
+{
+	AUTO_FREE char *own = cs_asprintf("%s/countersign/%s", cs_repo_common_dir(p->repo), file);
+	AUTO_FREE char *etc = cs_asprintf(ETC "/%s", file);
+	AUTO_FREE char *set = NULL;
+	bool found = false;
+	int rc = p->server ? read_path(out, &found, own, err) : 0;
+
+	if (found)
+		*name = cs_steal(&own);
+	if (rc == 0 && !found) {
+		rc = read_path(out, &found, etc, err);
+		if (found)
+			*name = cs_steal(&etc);
+	}
+	if (rc == 0 && !found) {
+		rc = read_tree(out, &found, p->repo, &r->trusted, file, err);
+		if (found)
+			*name = cs_asprintf(TREE_DIR "/%s", file);
+	}
+	if (rc < 0 || found || p->server)
+		return rc;
+	/* --type=path expands "~/". */
+	{
+		AUTO_BUF struct cs_buf path = CS_BUF_INIT;
+		int status = 0;
+
+		rc = cs_user_git(
+			&path, &status, p->repo,
+			(const char *[]){ "config", "--type=path", "--get", git_key, NULL }, err);
+		if (rc < 0 || status != 0 || !path.len)
+			return rc;
+		set = cs_strndup(path.data, strcspn(path.data, "\n"));
+	}
+	rc = cs_read_file(out, AT_FDCWD, set, MAX_FILE, err);
+	if (rc == 0)
+		*name = cs_steal(&set);
+	return rc;
+}
+
+static int load_keys(struct rules *r, const struct place *p, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	AUTO_FREE char *signers = NULL;
+	AUTO_FREE char *revoked = NULL;
+	int rc = first_file(&text, &signers, r, p, "allowed_signers", "gpg.ssh.allowedSignersFile",
+			    err);
+
+	if (rc == 0 && signers)
+		rc = cs_signers_parse(&r->signers, signers, text.data, text.len, err);
+	cs_buf_truncate(&text, 0);
+	if (rc == 0)
+		rc = first_file(&text, &revoked, r, p, "revoked_keys", "gpg.ssh.revocationFile",
+				err);
+	if (rc == 0 && revoked)
+		rc = cs_revoked_keys_parse(&r->revoked, revoked, text.data, text.len, err);
+	return rc;
+}
+
+/* ---- one update ---- */
+
+/* The tree of the commit that the reference had, or of the default branch's tip. */
+static int find_trusted(struct cs_oid *tree, const struct place *p, const struct update *u,
+			struct cs_err *err)
+{
+	AUTO_FREE char *tip = NULL;
+	struct cs_err why = CS_ERR_INIT;
+	struct cs_oid commit;
+	char hex[CS_OID_HEX];
+	int rc;
+
+	*tree = (struct cs_oid){ 0 };
+	if (u->old_oid.len && !strncmp(u->ref, HEADS, sizeof(HEADS) - 1))
+		return cs_repo_resolve(&commit, tree, p->repo, cs_oid_hex(hex, &u->old_oid), err);
+	if (!p->default_ref)
+		return 0;
+	tip = p->server ? cs_strdup(p->default_ref)
+			: cs_remote_tracking(&p->remote, p->default_ref);
+	if (!tip)
+		return 0;
+	rc = cs_repo_resolve(&commit, tree, p->repo, tip, &why);
+	return rc == 0 || rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
+}
+
+/*
+ * What is on a reference that wants a sign-off for everything was judged when it got there. Where
+ * less is wanted it proves nothing about another reference, and is judged again.
+ */
+static size_t find_landed(struct cs_oid *out, size_t max, const struct rules *r,
+			  const struct place *p)
+{
+	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
+	size_t n = 0;
+
+	cs_policy_subsections(&names, r->policy, "gate");
+	for (size_t i = 0; i < names.n && n < max; i++) {
+		const char *name = names.v[i];
+		AUTO_FREE char *key = cs_asprintf("gate.%s.require", name);
+		AUTO_FREE char *ref = NULL;
+		AUTO_FREE char *at = NULL;
+		const char *word = cs_policy_str(r->policy, key);
+
+		if (!word || strcmp(word, "all") != 0 || strpbrk(name, "*?[\\"))
+			continue;
+		if (!strcmp(name, "@default")) {
+			const char *def = p->default_ref;
+
+			/* A section with its name is stronger, and may want less. */
+			if (!def || strncmp(def, HEADS, sizeof(HEADS) - 1) != 0 ||
+			    cs_strv_has(&names, def) ||
+			    cs_strv_has(&names, def + sizeof(HEADS) - 1))
+				continue;
+			ref = cs_strdup(def);
+		} else {
+			ref = strncmp(name, "refs/", 5) != 0 ? cs_asprintf(HEADS "%s", name)
+							     : cs_strdup(name);
+			if (ref && strncmp(name, "refs/", 5) != 0 && cs_strv_has(&names, ref))
+				continue;
+		}
+		at = p->server ? cs_strdup(ref) : cs_remote_tracking(&p->remote, ref);
+		if (at && cs_repo_read_ref(&out[n], p->repo, at, NULL) == 0)
+			n++;
+	}
+	return n;
+}
+
+_Static_assert(sizeof(struct cs_made) == sizeof(struct cs_gate_known), "one layout");
+
+static int known(void *arg, struct cs_gate_known *list, size_t n, struct cs_err *err)
+{
+	return cs_made_find(arg, (struct cs_made *)list, n, err);
+}
+
+static void say(struct place *p, const struct cs_gate_report *report)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+	p->denied |= report->verdict == CS_GATE_DENY;
+	if (p->reports) {
+		cJSON_AddItemToArray(p->reports, cs_gate_report_json(report));
+		return;
+	}
+	if (report->verdict == CS_GATE_PASS && !report->n_reasons)
+		return;
+	cs_gate_explain(&text, report, MAX_LINES);
+	fputs(text.data, stderr);
+}
+
+/* A server that knows nobody was set up halfway: every sign-off is refused there. */
+static void tell_setup(const struct rules *r, const struct place *p)
+{
+	if (p->server && !r->signers && p->denied)
+		fprintf(stderr, PROGRAM
+			": nobody may sign off here: there is no allowed_signers in the "
+			"server's countersign/, in " ETC " or in " TREE_DIR "/ of the branch\n");
+}
+
+int judge(struct place *p, const struct update *u, struct cs_err *err)
+{
+	struct cs_gate_report report = CS_GATE_REPORT_INIT;
+	struct rules r = { 0 };
+	struct cs_oid landed[64];
+	const struct cs_gate_hints hints = { known, p->repo };
+	const int64_t now = cs_wall_ns();
+	const struct cs_gate_update update = { u->ref, u->old_oid, u->new_oid };
+	int rc = find_trusted(&r.trusted, p, u, err);
+
+	if (rc == 0)
+		rc = load_policy(&r, p, err);
+	if (rc == 0)
+		rc = load_keys(&r, p, err);
+	if (rc == 0) {
+		const struct cs_reviews_opts opts = { p->repo,	 p->notes,  CS_COUNT(p->notes),
+						      r.signers, r.revoked, now };
+
+		rc = cs_reviews_open(&r.reviews, &opts, err);
+	}
+	if (rc == 0) {
+		const struct cs_gate_opts opts = {
+			.repo = p->repo,
+			.policy = r.policy,
+			.default_ref = p->default_ref,
+			.repositories = &p->repositories,
+			.landed = landed,
+			.n_landed = find_landed(landed, CS_COUNT(landed), &r, p),
+			.reviews = r.reviews,
+			.provenance = &p->provenance,
+			.n_provenance = p->provenance.len ? 1 : 0,
+			.hints = p->server ? NULL : &hints,
+			.server = p->server,
+			.now_ns = now,
+		};
+		rc = cs_gate_judge(&report, &opts, &update, err);
+		say(p, &report);
+		tell_setup(&r, p);
+	}
+	if (rc < 0)
+		p->denied = true;
+	cs_gate_report_release(&report);
+	release(&r);
+	return rc < 0 ? cs_err_wrap(err, "%s", u->ref) : 0;
+}

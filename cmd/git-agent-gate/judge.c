@@ -286,13 +286,16 @@ static void say(struct place *p, const struct cs_gate_report *report)
 	fputs(text.data, stderr);
 }
 
-/* A server that knows nobody was set up halfway: every sign-off is refused there. */
+/* Where nobody is known no sign-off counts: somebody has not finished setting it up. */
 static void tell_setup(const struct rules *r, const struct place *p)
 {
-	if (p->server && !r->signers && p->denied)
-		fprintf(stderr, PROGRAM
-			": nobody may sign off here: there is no allowed_signers in the "
-			"server's countersign/, in " ETC " or in " TREE_DIR "/ of the branch\n");
+	if (r->signers || !p->denied)
+		return;
+	fprintf(stderr,
+		PROGRAM
+		": nobody is known who may sign off: there is no allowed_signers in %s, " ETC
+		" or " TREE_DIR "/ of the branch\n",
+		p->server ? "the server's countersign/" : "gpg.ssh.allowedSignersFile");
 }
 
 int judge(struct place *p, const struct update *u, struct cs_err *err)

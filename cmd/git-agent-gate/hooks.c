@@ -16,6 +16,8 @@
 #define INPUT_MAX (64u << 20)
 #define NOTES	  "refs/notes/agent-run/"
 #define FETCHED	  "refs/agent-run-remote/"
+/* The same name here and there. */
+#define NOTES_TO_NOTES CS_NOTES_REVIEW
 
 /* Zeroes are git's "nothing". */
 static int parse_oid(struct cs_oid *out, const char *hex, struct cs_err *err)
@@ -214,10 +216,10 @@ static int push_notes(bool *done, struct place *p, const char *url, struct cs_er
 {
 	AUTO_BUF struct cs_buf out = CS_BUF_INIT;
 	int status = 0;
-	int rc = cs_user_git(&out, &status, p->repo,
-			     (const char *[]){ "push", "--quiet", "--no-verify", url,
-					       CS_NOTES_REVIEW ":" CS_NOTES_REVIEW, NULL },
-			     err);
+	int rc = cs_user_git(
+		&out, &status, p->repo,
+		(const char *[]){ "push", "--quiet", "--no-verify", url, NOTES_TO_NOTES, NULL },
+		err);
 
 	*done = rc == 0 && status == 0;
 	return rc;

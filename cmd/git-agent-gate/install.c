@@ -121,7 +121,7 @@ int install(struct place *p, const struct cs_strv *operands, struct cs_err *err)
 	AUTO_FREE char *path = NULL;
 	AUTO_FREE char *legacy = NULL;
 	AUTO_FREE char *dir = cs_asprintf("%s/hooks", cs_repo_common_dir(p->repo));
-	bool there, ours;
+	bool there = false, ours = false;
 	int rc = find_hook(&shared, &path, p, err);
 
 	(void)operands;
@@ -160,7 +160,7 @@ int uninstall(struct place *p, const struct cs_strv *operands, struct cs_err *er
 	AUTO_FREE char *shared = NULL;
 	AUTO_FREE char *path = NULL;
 	AUTO_FREE char *legacy = NULL;
-	bool there, ours;
+	bool there = false, ours = false;
 	int rc = find_hook(&shared, &path, p, err);
 
 	(void)operands;
@@ -189,7 +189,7 @@ int hook_status(struct place *p, const struct cs_strv *operands, struct cs_err *
 	AUTO_BUF struct cs_buf wanted = CS_BUF_INIT;
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
 	const char *what = "installed";
-	bool there, ours;
+	bool there = false, ours = false;
 	int rc = find_hook(&shared, &path, p, err);
 
 	(void)operands;

@@ -22,13 +22,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC	  "csm1"
 #define RECORD	  64
 #define CHECK_AT  56
 #define RUN_AT	  38
 #define CHUNK	  ((size_t)1 << 20)
 #define BLOB_MIN  128
 #define BLOBS_MAX 100000
+static const uint8_t magic[4] = { 'c', 's', 'm', '1' };
 
 enum kind { KIND_COMMIT = 1, KIND_TREE, KIND_BLOB };
 
@@ -55,7 +55,7 @@ static void add_record(struct cs_buf *out, enum kind kind, const struct cs_oid *
 
 	if (!oid->len)
 		return;
-	memcpy(r, MAGIC, 4);
+	memcpy(r, magic, sizeof(magic));
 	r[4] = (uint8_t)kind;
 	r[5] = oid->len;
 	memcpy(r + 6, oid->bytes, oid->len);
@@ -147,7 +147,7 @@ static bool is_record(const uint8_t *r)
 {
 	uint64_t check;
 
-	if (memcmp(r, MAGIC, 4) != 0 || r[4] < KIND_COMMIT || r[4] > KIND_BLOB ||
+	if (memcmp(r, magic, sizeof(magic)) != 0 || r[4] < KIND_COMMIT || r[4] > KIND_BLOB ||
 	    (r[5] != 20 && r[5] != 32))
 		return false;
 	memcpy(&check, r + CHECK_AT, sizeof(check));

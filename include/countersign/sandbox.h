@@ -7,7 +7,7 @@
  *	    init	pid 1 inside: mounts, pivot_root, drops everything, Landlock, seccomp, forks
  *	      agent	the command
  *
- * lib/sandbox/README-like theories of operation stand at the head of each file.
+ * The theory of operation of each part stands at the head of its file.
  */
 #ifndef COUNTERSIGN_SANDBOX_H
 #define COUNTERSIGN_SANDBOX_H

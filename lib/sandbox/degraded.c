@@ -96,6 +96,7 @@ static void make_rules(struct rules *r)
 		const struct cs_mount *m = &r->plan->mounts[i];
 		switch (m->kind) {
 		case CS_MOUNT_RO:
+		case CS_MOUNT_QUIET: /* no socket can be made, and none be connected */
 			add_readable(r, m->src, 0);
 			break;
 		case CS_MOUNT_RW:

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "countersign/base/own.h"
@@ -66,14 +67,25 @@ static int place_stdio(const struct cs_spawn *spec)
 	return close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
+/* The kernel's struct sigaction, all zero: SIG_DFL. */
+struct default_action {
+	void *handler;
+	unsigned long flags;
+	void *restorer;
+	uint64_t mask;
+};
+
 static int default_signals(void)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	static const struct default_action dfl;
 	sigset_t none;
 
-	/* exec keeps ignored signals ignored. KILL, STOP and libc's own refuse: nothing to do. */
+	/*
+	 * exec keeps ignored signals ignored; posix_spawn leaves libc's own two so, which sigaction()
+	 * would not touch. KILL and STOP refuse: nothing to do.
+	 */
 	for (int sig = 1; sig < NSIG; sig++)
-		sigaction(sig, &dfl, NULL);
+		syscall(SYS_rt_sigaction, sig, &dfl, NULL, sizeof(dfl.mask));
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL);
 }

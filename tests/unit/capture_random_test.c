@@ -268,7 +268,9 @@ static void random_base(struct random *r)
 
 /*
  * The trusted hand. rules/ is the copy again, with the base's .gitignore files in place of the
- * agent's: what is ignored there and was not in the base is taken out.
+ * agent's: what is ignored there and was not in the base is taken out. What the base had below
+ * a name that is a link now is taken out by hand: git keeps it where the link leads to itself
+ * (ELOOP is no missing file to it).
  */
 static const char trusted[] =
 	"rm -f seen/.log; head=$(git -C repo rev-parse HEAD); cp -a seen rules;"
@@ -279,6 +281,9 @@ static const char trusted[] =
 	"git --work-tree=rules read-tree $head;"
 	"git --work-tree=rules ls-files -z -o -i --exclude-standard > out;"
 	"git --work-tree=seen update-index -q --refresh >/dev/null || true;"
+	"find seen -type l -printf '%P/\\0' > links; [ ! -s links ] ||"
+	" git --literal-pathspecs --work-tree=seen rm -q -r -f --cached --ignore-unmatch"
+	" --pathspec-from-file=links --pathspec-file-nul;"
 	"git -c core.safecrlf=false --work-tree=seen add -A 2>said || { cat said >&2; exit 1; };"
 	"git ls-tree -r -z --name-only $head > was;"
 	"git update-index -z --force-remove --stdin < out; git write-tree";

@@ -20,7 +20,7 @@ passed=0 failed=0
 
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/countersign.XXXXXX")
 chmod 755 "$SCRATCH"
-mkdir -p "$SCRATCH/home"
+mkdir -p "$SCRATCH/home/.config/countersign"
 if [ "$(id -u)" = 0 ] && [ "$CS_AS" = user ]; then
 	chown -R $TEST_UID:$TEST_UID "$SCRATCH"
 	# The build must be readable for somebody else, wherever the checkout lies.
@@ -98,18 +98,19 @@ in_dir() {
 }
 
 # host_state REPO: a digest of everything that a run must leave as it was: HOME, the checkout, and of the
-# git directory all but refs/agent-run, the objects added, and agent-run/ itself.
+# git directory all but refs/agent-run, the notes beside it, the objects added, and agent-run/ itself.
 host_state() {
-	local repo=$1 git
+	local repo=$1 git d p ours=()
 	git=$(in_dir "$repo" git rev-parse --absolute-git-dir)
+	for p in objects agent-run refs/agent-run refs/notes logs/refs/notes; do ours+=(-o -path "./$p" -o -path "./.git/$p"); done
 	{
 		for d in "$SCRATCH/home" "$repo" "$git"; do
-			(cd "$d" && find . \( -path ./.git/objects -o -path ./objects -o -path ./agent-run -o -path ./.git/agent-run \
-				-o -path ./refs/agent-run -o -path ./.git/refs/agent-run \) -prune -o -printf '%y %m %u:%g %p %l\n' | LC_ALL=C sort
-			 cd "$d" && find . \( -path ./.git/objects -o -path ./objects -o -path ./agent-run -o -path ./.git/agent-run \
-				-o -path ./refs/agent-run -o -path ./.git/refs/agent-run \) -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
+			(cd "$d" && find . \( -path ./.config/countersign/machine_key "${ours[@]}" -o -name machine_key.pub \) -prune \
+				-o -printf '%y %m %u:%g %p %l\n' | LC_ALL=C sort
+			 cd "$d" && find . \( -path ./.config/countersign/machine_key "${ours[@]}" -o -name machine_key.pub \) -prune \
+				-o -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
 		done
-		in_dir "$repo" git for-each-ref | grep -v refs/agent-run/
+		in_dir "$repo" git for-each-ref | grep -v -e refs/agent-run/ -e refs/notes/agent-run/
 		in_dir "$repo" git config --list --local
 		# Every object that a user's reference reaches is still there, and sound.
 		in_dir "$repo" sh -c 'git rev-list --objects --branches --tags --remotes HEAD 2>&1 | cut -d" " -f1 | git cat-file --batch 2>&1'

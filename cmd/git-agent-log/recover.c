@@ -36,10 +36,21 @@ static void say_recovered(struct log *log, const struct cs_run_info *info)
 		info->change_commit.len ? "with a change" : "nothing changed");
 }
 
+static void warn(void *arg, const char *what)
+{
+	AUTO_FREE char *text = cs_escape_line(what);
+
+	(void)arg;
+	fprintf(stderr, "git-agent-log: %s\n", text);
+}
+
 static int recover_one(struct log *log, const char *id, const char *excludes, struct cs_err *err)
 {
 	AUTO_POLICY struct cs_policy *policy = NULL;
-	struct cs_finish_opts opts = { .repo = log->repo, .user_excludes = excludes };
+	AUTO_FREE char *key_dir = cs_config_path(getenv("HOME"), getenv("XDG_CONFIG_HOME"), NULL);
+	struct cs_finish_opts opts = {
+		.repo = log->repo, .user_excludes = excludes, .key_dir = key_dir, .warn = warn
+	};
 	struct cs_run_info info;
 	int rc = load_policy(&policy, log, id, err);
 

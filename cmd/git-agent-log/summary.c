@@ -126,6 +126,23 @@ static void add_policy(struct cs_buf *out, const struct cs_run_info *info)
 	cs_buf_addc(out, '\n');
 }
 
+/* Whose key that is nobody here can say: on another machine it may be a listed one. */
+static void add_signer(const struct log *log, struct cs_buf *out, const struct cs_run_info *info)
+{
+	struct cs_err err = CS_ERR_INIT;
+	char fingerprint[64];
+	int rc = cs_run_signer(fingerprint, log->repo, log->state_dir, info->id, &err);
+
+	add_label(out, "signed");
+	if (rc == 0)
+		add_foreign(out, fingerprint);
+	else if (rc == CS_NOTFOUND)
+		cs_buf_adds(out, "no");
+	else
+		add_foreign(out, err.msg);
+	cs_buf_addc(out, '\n');
+}
+
 static void add_counts(struct cs_buf *out, const struct cs_run_info *info)
 {
 	const struct {
@@ -169,7 +186,7 @@ static void add_head(const struct log *log, struct cs_buf *out, const struct cs_
 	cs_buf_addc(out, '\n');
 }
 
-static void add_facts(struct cs_buf *out, const struct cs_run_info *info)
+static void add_facts(const struct log *log, struct cs_buf *out, const struct cs_run_info *info)
 {
 	AUTO_FREE char *who = NULL;
 
@@ -182,6 +199,8 @@ static void add_facts(struct cs_buf *out, const struct cs_run_info *info)
 	add_commits(out, info);
 	add_sandbox(out, info);
 	add_policy(out, info);
+	if (info->state != CS_RUN_RUNNING && *info->trace_head)
+		add_signer(log, out, info);
 	if (*info->trace_head) /* else nobody has counted yet */
 		add_counts(out, info);
 }
@@ -255,7 +274,7 @@ int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err 
 	int rc = 0;
 
 	add_head(log, &text, info);
-	add_facts(&text, info);
+	add_facts(log, &text, info);
 	if (info->change_commit.len)
 		cs_buf_addf(&text, "\n%" PRId64 " file%s changed, +%" PRId64 " -%" PRId64 "\n",
 			    info->counts.files_changed, info->counts.files_changed == 1 ? "" : "s",

@@ -211,15 +211,25 @@ static int start_egress(struct run *run, struct cs_err *err)
 	return cs_egress_start(&run->egress, &opts, &sockets, err);
 }
 
+static void warn(void *arg, const char *what)
+{
+	(void)arg;
+	note("%s", what);
+}
+
 static int finish(struct run *run, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf excludes = CS_BUF_INIT;
+	AUTO_FREE char *key_dir =
+		cs_config_path(run->operator.home, getenv("XDG_CONFIG_HOME"), NULL);
 	struct cs_finish_opts opts = {
 		.repo = run->repo,
 		.dir = &run->dir,
 		.log = run->log,
 		.sensitive = cs_policy_list(run->policy, "review.sensitive"),
+		.key_dir = key_dir,
 		.progress = progress_capture,
+		.warn = warn,
 	};
 	int rc = cs_worktree_excludes(&excludes, run->repo, run->operator.home,
 				      getenv("XDG_CONFIG_HOME"), err);

@@ -9,8 +9,8 @@
  *		upper/ work/ home/ ...		scratch layers (lib/worktree, lib/sandbox)
  *
  * Its record is a commit, refs/agent-run/<first 2>/<id>: first parent the change (the base when
- * nothing changed), tree: statement.json, run.json, events.jsonl, policy, prompt, session, commits
- * (those that the run has). The reference is written once, last: the single commit point. After
+ * nothing changed), tree: statement.json, statement.dsse, run.json, events.jsonl, policy, prompt,
+ * session, commits (those that the run has). The reference is written once, last: the single commit point. After
  * it the directory goes.
  * A directory without reference whose lock is free is an interrupted run: shown, and recoverable.
  */
@@ -155,14 +155,19 @@ struct cs_finish_opts {
 	struct cs_log *log; /* finding and run.end events go there; synced */
 	const struct cs_strv *sensitive;
 	const char *user_excludes; /* of cs_worktree_excludes(); NULL: none */
+	const char *key_dir;	   /* of the machine's key (lib/attest); NULL: nothing is signed */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
-	void *progress_arg;
+	void (*warn)(void *arg, const char *what); /* what the record does without; NULL */
+	void *arg;				   /* of both */
 };
 /*
  * Capture, change commit, record commit, reference: in this order, restartable until the
  * reference is written. Fills info (change, counts, findings, state unless already interrupted
  * or failed). Author: the profile's; committer: the operator. Message: title, the agent's own
  * commit messages, trailers Agent-Run and Assisted-by.
+ *
+ * The statement is signed with the machine's key; behind the reference the envelope is attached to
+ * the change, as notes. Neither is worth a run: what fails there only warns.
  */
 int cs_run_finish(struct cs_run_info *info, const struct cs_finish_opts *opts,
 		  struct cs_err *err) CS_CHECKED;
@@ -199,14 +204,14 @@ int cs_made_find(const struct cs_repo *repo, struct cs_made *list, size_t n,
 /* ---- finding runs ---- */
 
 /* Resolves a prefix (>= 4 digits), "-1".."-n" (latest first), or NULL (the latest). */
-int cs_run_find(char id[CS_RUN_ID_HEX], const struct cs_repo *repo, const char *state_dir,
+int cs_run_find(char id[CS_RUN_ID_HEX], struct cs_repo *repo, const char *state_dir,
 		const char *spec, struct cs_err *err) CS_CHECKED;
 /* Loads one, from its record or (running, interrupted) its directory. */
 int cs_run_load(struct cs_run_info *out, const struct cs_repo *repo, const char *state_dir,
 		const char *id, struct cs_err *err) CS_CHECKED;
 /*
- * One file of it ("events.jsonl", "policy", "prompt", "session", "statement.json", "commits"), at
- * most 1 GiB (CS_LIMIT). CS_NOTFOUND: this run has none.
+ * One file of it ("events.jsonl", "policy", "prompt", "session", "statement.json",
+ * "statement.dsse", "commits"), at most 1 GiB (CS_LIMIT). CS_NOTFOUND: this run has none.
  */
 int cs_run_read(struct cs_buf *out, const struct cs_repo *repo, const char *state_dir,
 		const char *id, const char *file, struct cs_err *err) CS_CHECKED;
@@ -217,10 +222,16 @@ int cs_run_read(struct cs_buf *out, const struct cs_repo *repo, const char *stat
 int cs_run_open(int *fd, const struct cs_repo *repo, const char *state_dir, const char *id,
 		const char *file, struct cs_err *err) CS_CHECKED;
 /*
+ * The fingerprint of the key that signed a record's statement; says nothing about whose it is.
+ * CS_NOTFOUND: it is not signed. CS_REFUSED, CS_CORRUPT: it is, and that does not hold.
+ */
+int cs_run_signer(char fingerprint[64], const struct cs_repo *repo, const char *state_dir,
+		  const char *id, struct cs_err *err) CS_CHECKED;
+/*
  * All runs, newest first; ids are owned by the list. Tidies up on the way: directories of runs
  * whose record is written, and what killed creations and removals left behind.
  */
-int cs_run_list(struct cs_strv *out, const struct cs_repo *repo, const char *state_dir,
+int cs_run_list(struct cs_strv *out, struct cs_repo *repo, const char *state_dir,
 		struct cs_err *err) CS_CHECKED;
 /* Removes a run's reference and directory; running ones are CS_BUSY. */
 int cs_run_remove(struct cs_repo *repo, const char *state_dir, const char *id,

@@ -34,10 +34,7 @@ static struct places find_places(const char *home, const char *const *env)
 		if (!strncmp(*env, "XDG_CONFIG_HOME=/", 17))
 			xdg = *env + 16;
 	}
-	if (xdg)
-		p.user = cs_asprintf("%s/countersign/profiles", xdg);
-	else if (home)
-		p.user = cs_asprintf("%s/.config/countersign/profiles", home);
+	p.user = cs_config_path(home, xdg, "profiles");
 	return p;
 }
 

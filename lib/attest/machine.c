@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The machine's own key: an OpenSSH ed25519 key without a passphrase, made by ssh-keygen on first
- * use and read here (OpenSSH's PROTOCOL.key), so that the end of a run costs no process. It says
+ * The machine's own key: an OpenSSH ed25519 key without a passphrase (OpenSSH's PROTOCOL.key), made
+ * on first use. No ssh-keygen: the end of a run costs no process, and users without an account in
+ * passwd, whom it turns away, run agents too. It says
  * "this run happened here", never that a human looked; it proves that only where it is listed.
  */
 #include "sign.h"
@@ -14,15 +15,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-#define SSH_KEYGEN "/usr/bin/ssh-keygen"
 #define KEY_FILE   "machine_key"
 #define KEY_TYPE   "ssh-ed25519"
+#define COMMENT	   "countersign machine key"
 #define AUTH_MAGIC "openssh-key-v1"
 #define MAX_FILE   (16 << 10)
 #define SEED_LEN   32
 #define SIG_LEN	   64
+#define BLOCK	   8  /* of the cipher "none" */
+#define LINE_LEN   70 /* of the armor */
 
 struct machine_key {
 	struct cs_buf public_key; /* wire format */
@@ -37,33 +39,102 @@ static void machine_key_release(struct machine_key *k)
 
 /* ---- making ---- */
 
+static bool new_pair(uint8_t seed[SEED_LEN], uint8_t point[SEED_LEN])
+{
+	EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	size_t seed_len = SEED_LEN, point_len = SEED_LEN;
+	const bool good = pkey && EVP_PKEY_get_raw_private_key(pkey, seed, &seed_len) == 1 &&
+			  EVP_PKEY_get_raw_public_key(pkey, point, &point_len) == 1;
+
+	EVP_PKEY_free(pkey);
+	return good;
+}
+
+/* The private part: both halves and a comment, padded with 1, 2, 3... to whole blocks. */
+static void private_part(struct cs_buf *out, const uint8_t seed[SEED_LEN],
+			 const uint8_t point[SEED_LEN])
+{
+	uint8_t pair[2 * SEED_LEN];
+	uint32_t check;
+
+	memcpy(pair, seed, SEED_LEN);
+	memcpy(pair + SEED_LEN, point, SEED_LEN);
+	cs_random(&check, sizeof(check));
+	wire_add_u32(out, check);
+	wire_add_u32(out, check);
+	wire_add_string(out, KEY_TYPE, strlen(KEY_TYPE));
+	wire_add_string(out, point, SEED_LEN);
+	wire_add_string(out, pair, sizeof(pair));
+	wire_add_string(out, COMMENT, strlen(COMMENT));
+	for (char pad = 1; out->len % BLOCK; pad++)
+		cs_buf_addc(out, pad);
+	OPENSSL_cleanse(pair, sizeof(pair));
+}
+
+static void armor(struct cs_buf *out, const struct cs_buf *bytes)
+{
+	AUTO_BUF struct cs_buf base64 = CS_BUF_INIT;
+
+	cs_base64_encode(&base64, bytes->data, bytes->len);
+	cs_buf_adds(out, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+	for (size_t at = 0; at < base64.len; at += LINE_LEN)
+		cs_buf_addf(out, "%.*s\n", LINE_LEN, base64.data + at);
+	cs_buf_adds(out, "-----END OPENSSH PRIVATE KEY-----\n");
+	OPENSSL_cleanse(base64.data, base64.len);
+}
+
+/* Both files as ssh-keygen writes them. */
+static int new_key(struct cs_buf *text, struct cs_buf *pub, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf bytes = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf secret = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf public_key = CS_BUF_INIT;
+	uint8_t seed[SEED_LEN], point[SEED_LEN];
+
+	if (!new_pair(seed, point))
+		return cs_err_set(err, CS_MALFUNCTION, "libcrypto could not make a key");
+	wire_add_string(&public_key, KEY_TYPE, strlen(KEY_TYPE));
+	wire_add_string(&public_key, point, sizeof(point));
+	private_part(&secret, seed, point);
+	cs_buf_add(&bytes, AUTH_MAGIC, sizeof(AUTH_MAGIC));
+	wire_add_string(&bytes, "none", 4);
+	wire_add_string(&bytes, "none", 4);
+	wire_add_string(&bytes, "", 0);
+	wire_add_u32(&bytes, 1);
+	wire_add_string(&bytes, public_key.data, public_key.len);
+	wire_add_string(&bytes, secret.data, secret.len);
+	armor(text, &bytes);
+	cs_buf_adds(pub, KEY_TYPE " ");
+	cs_base64_encode(pub, public_key.data, public_key.len);
+	cs_buf_adds(pub, " " COMMENT "\n");
+	OPENSSL_cleanse(seed, sizeof(seed));
+	OPENSSL_cleanse(secret.data, secret.len);
+	OPENSSL_cleanse(bytes.data, bytes.len);
+	return 0;
+}
+
 /* Under a name of its own, then linked into place: whoever comes first has made it. */
 static int make_key(const char *dir, const char *path, struct cs_err *err)
 {
 	uint64_t r;
 	AUTO_FREE char *temp = NULL;
-	AUTO_FREE char *temp_pub = NULL;
 	AUTO_FREE char *pub = cs_asprintf("%s.pub", path);
-	AUTO_BUF struct cs_buf out = CS_BUF_INIT;
-	struct cs_spawn spec = CS_SPAWN_INIT;
-	int status = 0, rc = 0;
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf pub_text = CS_BUF_INIT;
+	int rc = new_key(&text, &pub_text, err);
 
 	cs_random(&r, sizeof(r));
 	temp = cs_asprintf("%s/.machine_key-%016llx", dir, (unsigned long long)r);
-	temp_pub = cs_asprintf("%s.pub", temp);
-	spec.argv = (const char *const[]){ SSH_KEYGEN, "-q", "-t", "ed25519",
-					   "-N",       "",   "-C", "countersign machine key",
-					   "-f",       temp, NULL };
-	spec.env = (const char *const[]){ "PATH=/usr/bin:/bin", "LC_ALL=C", NULL };
-	rc = cs_spawn_capture(&out, NULL, &status, &spec, err);
-	if (rc == 0 && status != 0)
-		rc = cs_err_set(err, CS_MALFUNCTION, SSH_KEYGEN " could not make %s", path);
-	if (rc == 0 && link(temp, path) == 0)
-		rc = rename(temp_pub, pub) < 0 ? cs_err_sys(err, "rename to %s", pub) : 0;
-	else if (rc == 0 && errno != EEXIST)
+	if (rc == 0)
+		rc = cs_write_file(AT_FDCWD, temp, text.data, text.len, 0600, err);
+	OPENSSL_cleanse(text.data, text.len);
+	if (rc < 0)
+		return rc;
+	if (link(temp, path) == 0)
+		rc = cs_write_file(AT_FDCWD, pub, pub_text.data, pub_text.len, 0644, err);
+	else if (errno != EEXIST)
 		rc = cs_err_sys(err, "link %s", path);
 	unlink(temp);
-	unlink(temp_pub);
 	return rc;
 }
 

@@ -271,3 +271,15 @@ ssize_t cs_recv_fds(int sock, void *data, size_t cap, int *fds, size_t *n_fds)
 	*n_fds = n;
 	return got;
 }
+
+char *cs_config_path(const char *home, const char *xdg_config, const char *name)
+{
+	const char *slash = name ? "/" : "";
+
+	name = name ? name : "";
+	if (xdg_config && xdg_config[0] == '/')
+		return cs_asprintf("%s/countersign%s%s", xdg_config, slash, name);
+	if (home && home[0] == '/')
+		return cs_asprintf("%s/.config/countersign%s%s", home, slash, name);
+	return NULL;
+}

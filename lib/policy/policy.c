@@ -264,15 +264,9 @@ static int add_file(struct cs_policy *policy, enum cs_policy_layer layer, const 
 int cs_policy_load_operator(struct cs_policy *policy, const char *home, const char *xdg_config,
 			    const char *file, struct cs_err *err)
 {
-	AUTO_FREE char *path = NULL;
-	int rc;
+	AUTO_FREE char *path = cs_config_path(home, xdg_config, "policy");
+	int rc = path ? add_file(policy, CS_LAYER_OPERATOR, path, true, err) : 0;
 
-	/* Relative paths in XDG_CONFIG_HOME are to be ignored (XDG Base Directory, 0.8). */
-	if (xdg_config && xdg_config[0] == '/')
-		path = cs_asprintf("%s/countersign/policy", xdg_config);
-	else if (home && home[0] == '/')
-		path = cs_asprintf("%s/.config/countersign/policy", home);
-	rc = path ? add_file(policy, CS_LAYER_OPERATOR, path, true, err) : 0;
 	if (rc == 0 && file)
 		rc = add_file(policy, CS_LAYER_FILE, file, false, err);
 	return rc;

@@ -68,18 +68,21 @@ static int by_id(const void *a, const void *b)
 }
 
 /* A directory whose record is written: its supervisor was killed before it could remove it. */
-static void remove_leftover(const char *state_dir, int runs_fd, const char *id)
+static void remove_leftover(struct cs_repo *repo, const char *state_dir, int runs_fd,
+			    const char *id)
 {
 	struct cs_run_dir dir = CS_RUN_DIR_INIT;
 
 	if (cs_run_dir_alive(runs_fd, id) || cs_run_dir_open(&dir, state_dir, id, NULL) < 0)
 		return;
 	/* Failing is no error of a listing: the next one tries again. */
-	if (cs_run_dir_remove(&dir, NULL) < 0)
+	if (cs_provenance_attach_again(repo, state_dir, id, NULL) < 0 ||
+	    cs_run_dir_remove(&dir, NULL) < 0)
 		cs_run_dir_close(&dir);
 }
 
-static int add_dirs(struct run_names *names, const char *state_dir, struct cs_err *err)
+static int add_dirs(struct run_names *names, struct cs_repo *repo, const char *state_dir,
+		    struct cs_err *err)
 {
 	size_t recorded = names->n;
 	AUTO_DIR DIR *dir = NULL;
@@ -105,14 +108,14 @@ static int add_dirs(struct run_names *names, const char *state_dir, struct cs_er
 		}
 		memcpy(key.id, entry->d_name, CS_RUN_ID_HEX);
 		if (recorded && bsearch(&key, names->list, recorded, sizeof(key), by_id))
-			remove_leftover(state_dir, runs_fd, key.id);
+			remove_leftover(repo, state_dir, runs_fd, key.id);
 		else
 			names_add(names, key.id);
 	}
 	return errno ? cs_err_sys(err, "read %s/runs", state_dir) : 0;
 }
 
-static int collect(struct run_names *names, const struct cs_repo *repo, const char *state_dir,
+static int collect(struct run_names *names, struct cs_repo *repo, const char *state_dir,
 		   struct cs_err *err)
 {
 	int rc = cs_repo_each_ref(repo, CS_RECORDS, add_ref, names, err);
@@ -121,7 +124,7 @@ static int collect(struct run_names *names, const struct cs_repo *repo, const ch
 		return rc;
 	if (names->n)
 		qsort(names->list, names->n, sizeof(*names->list), by_id);
-	return add_dirs(names, state_dir, err);
+	return add_dirs(names, repo, state_dir, err);
 }
 
 /* ---- order ---- */
@@ -173,8 +176,8 @@ static int newest_first(const void *a, const void *b)
 	return strcmp(x->id, y->id);
 }
 
-static int collect_sorted(struct run_names *names, const struct cs_repo *repo,
-			  const char *state_dir, struct cs_err *err)
+static int collect_sorted(struct run_names *names, struct cs_repo *repo, const char *state_dir,
+			  struct cs_err *err)
 {
 	/* Without it (-1) there are no directories to look into either. */
 	AUTO_FD int runs_fd = cs_runs_open(state_dir, NULL);
@@ -194,7 +197,7 @@ static int collect_sorted(struct run_names *names, const struct cs_repo *repo,
 	return 0;
 }
 
-int cs_run_list(struct cs_strv *out, const struct cs_repo *repo, const char *state_dir,
+int cs_run_list(struct cs_strv *out, struct cs_repo *repo, const char *state_dir,
 		struct cs_err *err)
 {
 	AUTO_NAMES struct run_names names = { 0 };
@@ -207,7 +210,7 @@ int cs_run_list(struct cs_strv *out, const struct cs_repo *repo, const char *sta
 
 /* ---- one of them ---- */
 
-static int find_nth(char id[CS_RUN_ID_HEX], const struct cs_repo *repo, const char *state_dir,
+static int find_nth(char id[CS_RUN_ID_HEX], struct cs_repo *repo, const char *state_dir,
 		    const char *digits, struct cs_err *err)
 {
 	AUTO_NAMES struct run_names names = { 0 };
@@ -224,7 +227,7 @@ static int find_nth(char id[CS_RUN_ID_HEX], const struct cs_repo *repo, const ch
 	return 0;
 }
 
-static int find_prefix(char id[CS_RUN_ID_HEX], const struct cs_repo *repo, const char *state_dir,
+static int find_prefix(char id[CS_RUN_ID_HEX], struct cs_repo *repo, const char *state_dir,
 		       const char *prefix, struct cs_err *err)
 {
 	AUTO_NAMES struct run_names names = { 0 };
@@ -249,7 +252,7 @@ static int find_prefix(char id[CS_RUN_ID_HEX], const struct cs_repo *repo, const
 	return 0;
 }
 
-int cs_run_find(char id[CS_RUN_ID_HEX], const struct cs_repo *repo, const char *state_dir,
+int cs_run_find(char id[CS_RUN_ID_HEX], struct cs_repo *repo, const char *state_dir,
 		const char *spec, struct cs_err *err)
 {
 	if (!spec)

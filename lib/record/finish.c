@@ -7,10 +7,11 @@
  *	3. log		findings and run.end; the head is final and synced
  *	4. record	files, statement, tree and commit; everything is synced
  *	5. reference	created by compare-and-swap: from here on the run is recorded
+ *	6. notes	the signed statement, on the change and on its anchors
  *
  * Killed before 5, nothing in the repository refers to what was written (git's own gc takes it
  * away some day), the run's directory is whole, and all of it can be done again. Killed after 5,
- * only the directory is left over.
+ * the directory is left over, and whoever finds it does 6 and removes it.
  */
 #include "record_dir.h"
 
@@ -19,13 +20,22 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NS_PER_S       INT64_C(1000000000)
-#define COPY_CHUNK     (1 << 16)
-#define STALE_LOCK_S   10
-#define STATEMENT_FILE "statement.json"
+#define NS_PER_S     INT64_C(1000000000)
+#define COPY_CHUNK   (1 << 16)
+#define STALE_LOCK_S 10
 
 /* The files of a record: the first ones from the directory, the others made here. */
-enum { FILE_EVENTS, FILE_POLICY, FILE_PROMPT, FILE_SESSION, FILE_COMMITS, FILE_RUN, N_FILES };
+enum {
+	FILE_EVENTS,
+	FILE_POLICY,
+	FILE_PROMPT,
+	FILE_SESSION,
+	FILE_COMMITS,
+	FILE_RUN,
+	FILE_STATEMENT, /* about those before it */
+	FILE_ENVELOPE,
+	N_FILES,
+};
 #define N_COPIED FILE_COMMITS
 
 struct finish {
@@ -34,6 +44,7 @@ struct finish {
 	bool again; /* an earlier attempt may have told the same findings already */
 	struct cs_capture capture;
 	struct cs_record_file files[N_FILES];
+	struct cs_buf envelope;
 };
 
 /* ---- 1. capture ---- */
@@ -124,7 +135,7 @@ static int capture(struct finish *f, struct cs_err *err)
 		.sensitive = f->opts->sensitive,
 		.user_excludes = f->opts->user_excludes,
 		.progress = f->opts->progress,
-		.progress_arg = f->opts->progress_arg,
+		.progress_arg = f->opts->arg,
 	};
 	int rc;
 
@@ -324,30 +335,37 @@ static int write_commits(struct finish *f, struct cs_err *err)
 }
 
 /* Takes json. */
-static int write_json(struct cs_record_file *file, struct cs_repo *repo, cJSON *json,
-		      struct cs_err *err)
+static void print_json(struct cs_buf *out, cJSON *json)
 {
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-
-	cs_json_print(&text, json, true);
-	cs_buf_addc(&text, '\n');
+	cs_json_print(out, json, true);
+	cs_buf_addc(out, '\n');
 	cJSON_Delete(json);
-	return write_text(file, repo, &text, err);
+}
+
+static int write_statement(struct finish *f, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf run = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf statement = CS_BUF_INIT;
+	int rc;
+
+	print_json(&run, cs_run_info_to_json(f->info));
+	rc = write_text(&f->files[FILE_RUN], f->opts->repo, &run, err);
+	if (rc < 0)
+		return rc;
+	print_json(&statement, cs_statement(f->info, f->files, FILE_STATEMENT));
+	cs_provenance_sign(&f->envelope, &statement, f->opts);
+	rc = write_text(&f->files[FILE_STATEMENT], f->opts->repo, &statement, err);
+	if (rc == 0 && f->envelope.len)
+		rc = write_text(&f->files[FILE_ENVELOPE], f->opts->repo, &f->envelope, err);
+	return rc;
 }
 
 static int write_tree(struct cs_oid *out, struct finish *f, struct cs_err *err)
 {
-	struct cs_record_file statement = { .name = STATEMENT_FILE };
-	struct cs_tree_update updates[N_FILES + 1];
+	struct cs_tree_update updates[N_FILES];
 	const struct cs_oid empty = { 0 };
 	size_t n = 0;
-	int rc = write_json(&f->files[FILE_RUN], f->opts->repo, cs_run_info_to_json(f->info), err);
 
-	if (rc == 0)
-		rc = write_json(&statement, f->opts->repo, cs_statement(f->info, f->files, N_FILES),
-				err);
-	if (rc < 0)
-		return rc;
 	for (size_t i = 0; i < N_FILES; i++) {
 		const struct cs_record_file *file = &f->files[i];
 
@@ -355,7 +373,6 @@ static int write_tree(struct cs_oid *out, struct finish *f, struct cs_err *err)
 			updates[n++] =
 				(struct cs_tree_update){ file->name, CS_MODE_FILE, file->oid };
 	}
-	updates[n++] = (struct cs_tree_update){ statement.name, CS_MODE_FILE, statement.oid };
 	return cs_repo_update_tree(out, f->opts->repo, &empty, updates, n, err);
 }
 
@@ -389,6 +406,8 @@ static int commit_record(struct cs_oid *out, struct finish *f, struct cs_err *er
 
 	if (rc == 0)
 		rc = write_commits(f, err);
+	if (rc == 0)
+		rc = write_statement(f, err);
 	if (rc == 0)
 		rc = write_tree(&commit.tree, f, err);
 	if (rc < 0)
@@ -428,6 +447,25 @@ static int set_ref(struct cs_repo *repo, const char *id, const struct cs_oid *re
 	return rc;
 }
 
+/* ---- 6. notes, and hints ---- */
+
+/* Without them the run is recorded all the same. */
+static void tell_others(const struct finish *f)
+{
+	const struct cs_run_info *info = f->info;
+	struct cs_err err = CS_ERR_INIT;
+
+	if (!info->change_commit.len)
+		return;
+	if (f->envelope.len && cs_provenance_attach(f->opts->repo, info, &f->envelope, &err) < 0 &&
+	    f->opts->warn)
+		f->opts->warn(f->opts->arg, err.msg);
+	(void)!cs_made_add(f->opts->repo, info->id, &info->base_tree, &info->change_commit,
+			   &info->change_tree, NULL);
+}
+
+/* ---- all of it ---- */
+
 /* What every commit needs, for a run whose supervisor had no time to say it. */
 static int complete(struct cs_run_info *info, const struct cs_finish_opts *opts, struct cs_err *err)
 {
@@ -464,7 +502,10 @@ int cs_run_finish_again(struct cs_run_info *info, const struct cs_finish_opts *o
 			   [FILE_PROMPT] = { .name = "prompt" },
 			   [FILE_SESSION] = { .name = "session" },
 			   [FILE_COMMITS] = { .name = "commits" },
-			   [FILE_RUN] = { .name = CS_RUN_FILE } },
+			   [FILE_RUN] = { .name = CS_RUN_FILE },
+			   [FILE_STATEMENT] = { .name = CS_STATEMENT_FILE },
+			   [FILE_ENVELOPE] = { .name = CS_ENVELOPE_FILE } },
+		.envelope = CS_BUF_INIT,
 	};
 	struct cs_oid record;
 	int rc = complete(info, opts, err);
@@ -479,10 +520,9 @@ int cs_run_finish_again(struct cs_run_info *info, const struct cs_finish_opts *o
 		rc = commit_record(&record, &f, err);
 	if (rc == 0)
 		rc = set_ref(opts->repo, info->id, &record, err);
-	/* A hint for the gate: without it the run is recorded all the same. */
-	if (rc == 0 && info->change_commit.len)
-		(void)!cs_made_add(opts->repo, info->id, &info->base_tree, &info->change_commit,
-				   &info->change_tree, NULL);
+	if (rc == 0)
+		tell_others(&f);
+	cs_buf_release(&f.envelope);
 	cs_capture_release(&f.capture);
 	return rc < 0 ? cs_err_wrap(err, "record run %s", info->id) : 0;
 }

@@ -68,6 +68,21 @@ struct cs_record_file {
 	struct cs_oid oid; /* len 0: the run has no such file */
 	char sha256[CS_SHA256_HEX];
 };
+#define CS_STATEMENT_FILE "statement.json"
+#define CS_ENVELOPE_FILE  "statement.dsse"
+/*
+ * The envelope of a statement, signed with the machine's key (provenance.c); nothing is added, and
+ * it is told, where that is not possible.
+ */
+void cs_provenance_sign(struct cs_buf *line, const struct cs_buf *statement,
+			const struct cs_finish_opts *opts);
+/* Attaches it to what the run made. Nothing where it is there already. */
+int cs_provenance_attach(struct cs_repo *repo, const struct cs_run_info *info,
+			 const struct cs_buf *line, struct cs_err *err) CS_CHECKED;
+/* The same for a record that was written by somebody who could not. */
+int cs_provenance_attach_again(struct cs_repo *repo, const char *state_dir, const char *id,
+			       struct cs_err *err) CS_CHECKED;
+
 /* The in-toto statement (statement.c); files are its byproducts. */
 cJSON *cs_statement(const struct cs_run_info *info, const struct cs_record_file *files, size_t n);
 

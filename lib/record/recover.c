@@ -128,10 +128,13 @@ static int recover(struct cs_run_info *info, const char *state_dir, struct cs_ru
 	struct cs_oid record;
 	int rc = cs_run_record(&record, opts->repo, dir->id, err);
 
-	if (rc == 1) /* it was killed after the commit point */
+	if (rc == 1) { /* it was killed after the commit point */
 		rc = cs_run_load(info, opts->repo, state_dir, dir->id, err);
-	else if (rc == 0)
+		if (rc == 0)
+			rc = cs_provenance_attach_again(opts->repo, state_dir, dir->id, err);
+	} else if (rc == 0) {
 		rc = record_now(info, state_dir, dir, opts, err);
+	}
 	return rc < 0 ? rc : cs_run_dir_remove(dir, err);
 }
 

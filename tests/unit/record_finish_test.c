@@ -4,6 +4,7 @@
  * promise that nothing is lost: the finishing process is killed before each system call that
  * changes something, and the run is then whole, recoverable, and never half a change.
  */
+#include "countersign/attest.h"
 #include "countersign/record.h"
 #include "countersign/worktree.h"
 
@@ -15,6 +16,7 @@
 #include <sys/syscall.h>
 #include "../../lib/record/record_dir.h"
 #include "fixture.h"
+#include "random.h"
 
 /* A repository, and beside it the pristine checkout of its HEAD. */
 static void setup(void)
@@ -109,6 +111,15 @@ static void edit(const struct world *w, const char *script)
 		fx_run("cd %s/upper && %s", w->dir.path, script);
 }
 
+/* Beside the repository. */
+#define KEYS "../keys"
+
+static void no_warning(void *arg, const char *what)
+{
+	(void)arg;
+	ck_abort_msg("%s", what);
+}
+
 static int finish(struct world *w, struct cs_err *err)
 {
 	const struct cs_finish_opts opts = {
@@ -116,6 +127,8 @@ static int finish(struct world *w, struct cs_err *err)
 		.dir = &w->dir,
 		.log = w->log,
 		.sensitive = &w->sensitive,
+		.key_dir = KEYS,
+		.warn = no_warning,
 	};
 
 	if (!w->info.ended_ns)
@@ -196,8 +209,9 @@ static int count_kind(const struct cs_run_info *info, const char *kind)
 
 START_TEST(the_record_holds_everything)
 {
-	static const char *const files[] = { "commits",	 "events.jsonl", "policy",	  "prompt",
-					     "run.json", "session",	 "statement.json" };
+	static const char *const files[] = { "commits",	       "events.jsonl",	"policy",
+					     "prompt",	       "run.json",	"session",
+					     "statement.json", "statement.dsse" };
 	struct cs_err err = CS_ERR_INIT;
 	AUTO_FREE char *ref = NULL, *names = NULL, *subject = NULL;
 	AUTO_BUF struct cs_buf log = CS_BUF_INIT;
@@ -241,6 +255,89 @@ START_TEST(the_record_holds_everything)
 	names = fx_output("git log -1 --format='%%an <%%ae>|%%cn <%%ce>|%%ct|%%s' %s^1", ref);
 	ck_assert_str_eq(names, "OpenAI Codex <codex@agent.invalid>|Op Erator <op@example.org>|"
 				"1790000007|Fix it\n");
+	world_close(&w);
+}
+END_TEST
+
+/* The notes on the change and on its anchors are the record's envelope. */
+static void ck_attached(const char *what, struct cs_repo *repo, const char *state_dir,
+			const struct cs_run_info *info)
+{
+	struct cs_oid objects[3] = { info->change_commit }, tip;
+	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
+	struct cs_err err = CS_ERR_INIT;
+
+	fx_ok(cs_anchor_change(&objects[1], NULL, info->change_digest, &err), err);
+	fx_ok(cs_anchor_run(&objects[2], NULL, info->id, &err), err);
+	fx_ok(cs_run_read(&line, repo, state_dir, info->id, CS_ENVELOPE_FILE, &err), err);
+	fx_ok(cs_repo_read_ref(&tip, repo, CS_NOTES_PROVENANCE, &err), err);
+	for (size_t i = 0; i < CS_COUNT(objects); i++) {
+		AUTO_BUF struct cs_buf note = CS_BUF_INIT;
+
+		fx_ok(cs_notes_read(&note, repo, &tip, &objects[i], &err), err);
+		ck_assert_msg(line.len && !strcmp(note.data, line.data), "%s: note %zu", what, i);
+	}
+}
+
+START_TEST(the_statement_is_signed_and_attached)
+{
+	struct cs_err err = CS_ERR_INIT;
+	AUTO_FREE char *ref = NULL, *listed = NULL;
+	char fingerprint[64] = "";
+	struct world w;
+
+	world_open(&w);
+	edit(&w, "echo 1 > one");
+	fx_ok(finish(&w, &err), err);
+	ref = cs_run_ref(w.info.id);
+	ck_attached("signed", w.repo, w.state_dir, &w.info);
+	fx_ok(cs_run_signer(fingerprint, w.repo, w.state_dir, w.info.id, &err), err);
+	listed = fx_line("ssh-keygen -l -f " KEYS "/machine_key | cut -d' ' -f2");
+	ck_assert_str_eq(fingerprint, listed);
+	/* The same envelope in another record is no signature of it. */
+	fx_run("git read-tree %s && "
+	       "git update-index --cacheinfo 100644,$(git cat-file blob %s:statement.json | "
+	       "sed 's/Fix it/Do it/' | git hash-object -w --stdin),statement.json && "
+	       "git update-ref %s $(git commit-tree -p %s^1 -m x $(git write-tree))",
+	       ref, ref, ref, ref);
+	ck_assert_int_eq(cs_run_signer(fingerprint, w.repo, w.state_dir, w.info.id, &err),
+			 CS_REFUSED);
+	world_close(&w);
+}
+END_TEST
+
+static void count_warning(void *arg, const char *what)
+{
+	++*(int *)arg;
+	ck_assert_ptr_nonnull(strstr(what, "the record is not signed"));
+}
+
+START_TEST(what_cannot_be_signed_is_recorded)
+{
+	struct cs_err err = CS_ERR_INIT;
+	char fingerprint[64] = "";
+	struct world w;
+	int warnings = 0;
+
+	world_open(&w);
+	edit(&w, "echo 1 > one");
+	fx_run("echo > " KEYS);
+	{
+		const struct cs_finish_opts opts = {
+			.repo = w.repo,
+			.dir = &w.dir,
+			.log = w.log,
+			.sensitive = &w.sensitive,
+			.key_dir = KEYS,
+			.warn = count_warning,
+			.arg = &warnings,
+		};
+
+		fx_ok(cs_run_finish(&w.info, &opts, &err), err);
+	}
+	ck_assert_int_eq(warnings, 1);
+	ck_assert_int_eq(cs_run_signer(fingerprint, w.repo, w.state_dir, w.info.id, &err),
+			 CS_NOTFOUND);
 	world_close(&w);
 }
 END_TEST
@@ -372,8 +469,7 @@ START_TEST(ignore_rules_of_the_operator)
 		  "c\nb\n" },
 		{ "excludesFile", "echo d > ../mine && git config core.excludesFile '~/../mine'",
 		  "../home", "../xdg", "d\nb\n" },
-		{ "missing", "git config core.excludesFile /nonexistent", "../home", NULL,
-		  "b\n" },
+		{ "missing", "git config core.excludesFile /nonexistent", "../home", NULL, "b\n" },
 	};
 	struct cs_err err = CS_ERR_INIT;
 
@@ -574,7 +670,9 @@ static void ck_recovers(int k, const char *want_tree)
 {
 	const struct cs_strv sensitive = CS_STRV_INIT;
 	struct cs_repo *repo = fx_open(".");
-	struct cs_finish_opts opts = { .repo = repo, .sensitive = &sensitive };
+	struct cs_finish_opts opts = {
+		.repo = repo, .sensitive = &sensitive, .key_dir = KEYS, .warn = no_warning
+	};
 	AUTO_FREE char *state = cs_state_path(repo);
 	AUTO_FREE char *name = cs_asprintf("step %d", k);
 	AUTO_FREE char *refs = NULL, *tree = NULL, *left = NULL;
@@ -612,6 +710,7 @@ static void ck_recovers(int k, const char *want_tree)
 	fx_ok(cs_run_list(&list, repo, state, &err), err);
 	left = fx_output("ls .git/agent-run/runs");
 	ck_assert_msg(!*left, "%s: left: %s", name, left);
+	ck_attached(name, repo, state, &info);
 	ck_sound(name);
 	cs_run_info_release(&info);
 	cs_repo_free(repo);
@@ -624,11 +723,16 @@ static void copy_world(void)
 	ck_assert_int_eq(chdir("../../t/repo"), 0);
 }
 
+/* One kill in so many, from a random one; CS_EVERY_STEP=1 does them all (two minutes). */
+#define STRIDE 4
+
 START_TEST(killed_at_every_step)
 {
 	AUTO_FREE char *want = NULL;
+	struct random r = random_seeded();
+	const int stride = getenv("CS_EVERY_STEP") ? 1 : STRIDE;
+	int k = (int)random_below(&r, (unsigned int)stride);
 	struct world w;
-	int k = 0;
 
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	world_open(&w);
@@ -640,7 +744,7 @@ START_TEST(killed_at_every_step)
 	finish_here();
 	want = fx_line("git rev-parse $(git for-each-ref --format='%%(refname)' "
 		       "refs/agent-run/)^1^{tree}");
-	for (;; k++) {
+	for (;; k += stride) {
 		copy_world();
 		if (!kill_at(k, finish_here))
 			break;
@@ -660,6 +764,8 @@ int main(void)
 	tcase_set_timeout(tc, FX_TIMEOUT_S);
 	tcase_add_loop_test(tc, a_run_is_recorded, 0, CS_COUNT(runs));
 	tcase_add_test(tc, the_record_holds_everything);
+	tcase_add_test(tc, the_statement_is_signed_and_attached);
+	tcase_add_test(tc, what_cannot_be_signed_is_recorded);
 	tcase_add_test(tc, a_second_record_of_a_run_is_refused);
 	tcase_add_test(tc, finishing_again_makes_the_same_change);
 	tcase_add_test(tc, a_killed_gits_lock_is_taken_away_in_time);

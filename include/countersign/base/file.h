@@ -50,6 +50,13 @@ int cs_write_file(int dir_fd, const char *path, const void *data, size_t len, mo
 		  struct cs_err *err) CS_CHECKED;
 
 /*
+ * <XDG_CONFIG_HOME>/countersign/<name>, else <home>/.config/countersign/<name>; name NULL: the
+ * directory itself. Relative ones are ignored (XDG Base Directory, 0.8). NULL: there is no such
+ * place. The caller frees.
+ */
+char *cs_config_path(const char *home, const char *xdg_config, const char *name);
+
+/*
  * Removes a tree (or a file, or a link) that a hostile process wrote: follows nothing, makes
  * directories of mode 000 readable while walking down, has no limit on depth: at most 33
  * descriptors, and memory for one name a level. A missing tree is success. name is trusted: only

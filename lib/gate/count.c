@@ -134,22 +134,25 @@ static int check_present(bool *counts, struct gate_facts *f, struct gate_judge *
 			 const struct gate_case *k, const struct cs_signoff *s,
 			 const struct cs_transition *t, struct cs_err *err)
 {
-	struct gate_line *line = &j->lines[k->c->line];
-	const size_t from = k->c->distance + 1;
+	const struct cs_oid *base = &s->base_commit;
 	size_t to = GATE_UNRELATED;
 	bool moved = false;
-	int rc = gate_line_distance(&to, line, &s->base_commit, err);
+	int rc = gate_line_distance(&to, k->line, base, err);
 
 	*counts = false;
-	if (rc == 0 && to == GATE_UNRELATED && s->target_base.len)
-		rc = gate_line_distance(&to, line, &s->target_base, err);
+	if (rc == 0 && to == GATE_UNRELATED && s->target_base.len) {
+		base = &s->target_base;
+		rc = gate_line_distance(&to, k->line, base, err);
+	}
 	if (rc < 0)
 		return rc;
 	if (to == GATE_UNRELATED) {
 		f->base_unknown++;
 		return 0;
 	}
-	rc = gate_line_moved(&moved, line, t, from, to, err);
+	rc = gate_line_moved(&moved, k->line, t, k->from, to, err);
+	if (rc == 0 && !moved)
+		rc = gate_target_left(&moved, j, t, k->behind, base, err);
 	f->moved_on += rc == 0 && moved;
 	*counts = rc == 0 && !moved;
 	return rc;

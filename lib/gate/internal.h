@@ -7,6 +7,7 @@
  *	needs.c		which commits need a sign-off
  *	ledger.c	who signed which transition; pure
  *	line.c		whether the branch moved on since
+ *	target.c	whether what it had before the update did
  *	mechanical.c	which paths of a merge nobody made
  *	rules.c		the table of reasons; pure
  *	report.c	what is said
@@ -182,10 +183,13 @@ struct gate_merge {
 	struct cs_change from_ours, from_theirs;  /* of the base */
 	bool tried, whole; /* the full merge, and whether it gives the tree */
 };
+/* ours: which of two parents is called so. */
 int gate_merge_init(struct gate_merge *m, const struct cs_repo *repo, const struct cs_oid *oid,
-		    const struct cs_commit *commit, struct cs_err *err) CS_CHECKED;
+		    const struct cs_commit *commit, size_t ours, struct cs_err *err) CS_CHECKED;
 void gate_merge_release(struct gate_merge *m);
-/* Whether merging gives t->after at this path; t is a transition from the first parent. */
+/* What the other parent brings to a path, or NULL: nothing. Borrowed. */
+const struct cs_side *gate_merge_brought(const struct gate_merge *m, const char *path);
+/* Whether merging gives t->after at this path; t is a transition from m->ours. */
 int gate_merge_makes(bool *out, struct gate_merge *m, const struct cs_transition *t,
 		     struct cs_err *err) CS_CHECKED;
 
@@ -194,6 +198,7 @@ int gate_merge_makes(bool *out, struct gate_merge *m, const struct cs_transition
 struct gate_commit {
 	const struct cs_range_commit *at;
 	size_t line, distance;
+	size_t behind; /* on the target line (target.c); GATE_UNRELATED */
 	bool needed;
 	char run[33];	  /* that made it, "" where not known */
 	const char *sign; /* what says so, static */
@@ -219,8 +224,11 @@ struct gate_judge {
 	struct cs_range range;
 	struct gate_commit *commits; /* as in range: newest first */
 	struct gate_changes changes;
+	struct gate_map places; /* commits of the range, in `commits` */
 	struct gate_line *lines;
 	size_t n_lines, cap_lines;
+	struct gate_line target; /* from the update's old value */
+	bool has_target;
 	struct gate_ledger ledger;
 	struct gate_map hashed; /* blobs to places in hashes */
 	char (*hashes)[CS_SHA256_HEX];
@@ -229,11 +237,15 @@ struct gate_judge {
 	size_t n_given;
 	struct gate_map asked; /* objects whose reviews are loaded */
 };
-/* The commit under judgement. */
+/* The commit under judgement, against one of its parents: the first where nothing else is said. */
 struct gate_case {
 	struct gate_commit *c;
 	struct cs_commit commit;
-	struct cs_oid parent;	    /* first; len 0 for a root */
+	size_t against;		/* which parent */
+	struct cs_oid parent;	/* it; len 0 for a root */
+	struct gate_line *line; /* of first parents, on which the parent is at `from` */
+	size_t from;
+	size_t behind;		    /* of the parent, on the target line */
 	char *author, *committer;   /* addresses */
 	struct cs_change change;    /* a copy, for digests */
 	char digest[CS_SHA256_HEX]; /* of all of it; "" for merge commits that are judged by path */
@@ -247,6 +259,24 @@ int gate_count(struct gate_facts *f, struct gate_judge *j, struct gate_case *k,
 	       const struct cs_transition *t, struct cs_err *err) CS_CHECKED;
 /* Whether a counted sign-off leads to a blob with this content. */
 bool gate_knows_content(const struct gate_judge *j, const char *digest);
+
+/* ---- target.c ---- */
+
+/* The target line, and how far behind it each commit of the range is. */
+int gate_target_init(struct gate_judge *j, const struct cs_oid *old, struct cs_err *err) CS_CHECKED;
+/* GATE_UNRELATED: nothing in common, or no target line. */
+int gate_behind(size_t *out, struct gate_judge *j, const struct cs_oid *commit,
+		struct cs_err *err) CS_CHECKED;
+/* Has the branch, between what `behind` has seen and base, left the state that t starts from? */
+int gate_target_left(bool *out, struct gate_judge *j, const struct cs_transition *t, size_t behind,
+		     const struct cs_oid *base, struct cs_err *err) CS_CHECKED;
+/*
+ * The same for what merging gives: between what the case's parent has seen and what its other
+ * parents have, has the branch left the state that t starts from, or the one that is brought?
+ */
+int gate_target_returned(bool *out, struct gate_judge *j, const struct gate_case *k,
+			 const struct cs_transition *t, const struct cs_side *brought,
+			 struct cs_err *err) CS_CHECKED;
 
 /* ---- judge.c ---- */
 

@@ -7,7 +7,8 @@
  *	3. needs	which of them need a sign-off (needs.c)
  *	4. reviews	what is attached to them, to their changes and runs; and to what the
  *			sign-offs found so name, so that a revocation is met wherever it was put
- *	5. cases	oldest first: each transition mechanical or counted (mechanical.c, count.c)
+ *	5. cases	oldest first: each transition mechanical or counted (mechanical.c, count.c);
+ *			merge commits also against the parent that has seen most of the reference
  *	6. once more	where that was not enough, with every review there is: a squash is known by
  *			none of its parts
  *
@@ -30,6 +31,9 @@ static void judge_release(struct gate_judge *j)
 		gate_line_release(&j->lines[i]);
 	for (size_t i = 0; j->commits && i < j->range.n; i++)
 		free(j->commits[i].blobs);
+	if (j->has_target)
+		gate_line_release(&j->target);
+	gate_map_release(&j->places);
 	free(j->lines);
 	free(j->commits);
 	free(j->hashes);
@@ -73,11 +77,9 @@ static int read_range(struct gate_judge *j, const struct cs_oid *tip, const stru
 /* Every commit gets a place on a line of first parents: the first one that meets it. */
 static void make_lines(struct gate_judge *j)
 {
-	struct gate_map place = { 0 };
-
 	for (size_t i = 0; i < j->range.n; i++) {
 		j->commits[i].line = SIZE_MAX;
-		gate_map_put(&place, &j->range.list[i].oid, i);
+		gate_map_put(&j->places, &j->range.list[i].oid, i);
 	}
 	for (size_t i = 0; i < j->range.n; i++) {
 		size_t at = i;
@@ -89,7 +91,7 @@ static void make_lines(struct gate_judge *j)
 		for (size_t distance = 0; j->commits[at].line == SIZE_MAX; distance++) {
 			const struct cs_range_commit *c = &j->range.list[at];
 			const size_t *next =
-				c->n_parents ? gate_map_get(&place, &c->parents[0]) : NULL;
+				c->n_parents ? gate_map_get(&j->places, &c->parents[0]) : NULL;
 
 			j->commits[at].line = j->n_lines;
 			j->commits[at].distance = distance;
@@ -99,7 +101,6 @@ static void make_lines(struct gate_judge *j)
 		}
 		j->n_lines++;
 	}
-	gate_map_release(&place);
 }
 
 /* ---- 4. reviews ---- */
@@ -175,6 +176,20 @@ static void case_release(struct gate_case *k)
 	free(k->committer);
 }
 
+static int fill_digest(struct gate_case *k, struct gate_judge *j, struct cs_err *err)
+{
+	int rc = 0;
+
+	/* Merge commits bring what was judged already: only what they add themselves is read. */
+	if (k->merge && j->settings.transitions)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < k->change.n; i++)
+		rc = gate_fill_digests(j, &k->change.list[i], err);
+	if (rc == 0)
+		cs_change_digest(k->digest, &k->change);
+	return rc;
+}
+
 static int case_init(struct gate_case *k, struct gate_judge *j, struct gate_commit *c,
 		     struct cs_err *err)
 {
@@ -191,15 +206,41 @@ static int case_init(struct gate_case *k, struct gate_judge *j, struct gate_comm
 	k->merge = k->commit.n_parents > 1;
 	if (k->commit.n_parents)
 		k->parent = k->commit.parents[0];
+	k->line = &j->lines[c->line];
+	k->from = c->distance + 1;
+	rc = gate_behind(&k->behind, j, &k->parent, err);
 	copy_change(&k->change, change);
-	/* Merge commits bring what was judged already: only what they add themselves is read. */
-	if (k->merge && j->settings.transitions)
-		return 0;
-	for (size_t i = 0; rc == 0 && i < k->change.n; i++)
-		rc = gate_fill_digests(j, &k->change.list[i], err);
+	if (rc < 0)
+		return rc;
+	return fill_digest(k, j, err);
+}
+
+/*
+ * The same commit against another of its parents. Its own line: what this parent's line of first
+ * parents is, nobody has asked yet. line is released by the caller.
+ */
+static int case_against(struct gate_case *out, struct gate_line *line, struct gate_judge *j,
+			const struct gate_case *k, size_t parent, struct cs_err *err)
+{
+	struct cs_commit c = { .parents = NULL };
+	int rc;
+
+	*out = *k;
+	out->change = (struct cs_change)CS_CHANGE_INIT;
+	*out->digest = '\0';
+	out->against = parent;
+	out->parent = k->commit.parents[parent];
+	out->line = line;
+	out->from = 0;
+	gate_line_init(line, &j->changes, &out->parent);
+	rc = gate_behind(&out->behind, j, &out->parent, err);
 	if (rc == 0)
-		cs_change_digest(k->digest, &k->change);
-	return rc;
+		rc = cs_repo_read_commit(&c, j->opts->repo, &out->parent, err);
+	if (rc == 0)
+		rc = cs_change_between(&out->change, j->opts->repo, &c.tree, &k->commit.tree, false,
+				       err);
+	cs_commit_release(&c);
+	return rc < 0 ? rc : fill_digest(out, j, err);
 }
 
 static int load_reviews(struct gate_judge *j, struct cs_err *err)
@@ -289,17 +330,22 @@ static int judge_path(bool *covered, struct gate_judge *j, struct gate_case *k,
 	struct gate_facts f = { 0 };
 	const char *rule;
 	bool makes = false;
+	bool returned = false;
 	int rc = 0;
 
 	if (k->merge && j->settings.transitions)
 		rc = gate_merge_makes(&makes, merge, t, err);
-	if (rc < 0 || makes)
+	if (rc == 0 && makes)
+		rc = gate_target_returned(&returned, j, k, t, gate_merge_brought(merge, t->path),
+					  err);
+	if (rc < 0 || (makes && !returned))
 		return rc;
 	rc = gate_fill_digests(j, t, err);
 	if (rc == 0)
 		rc = gate_count(&f, j, k, t, err);
 	if (rc < 0)
 		return rc;
+	f.moved_on += returned;
 	rule = gate_rule(&f);
 	if (!rule)
 		return 0;
@@ -316,10 +362,40 @@ static int judge_paths(bool *covered, struct gate_judge *j, struct gate_case *k,
 	int rc = 0;
 
 	if (k->merge)
-		rc = gate_merge_init(&merge, j->opts->repo, &k->c->at->oid, &k->commit, err);
+		rc = gate_merge_init(&merge, j->opts->repo, &k->c->at->oid, &k->commit, k->against,
+				     err);
 	for (size_t i = 0; rc == 0 && i < k->change.n; i++)
 		rc = judge_path(covered, j, k, &merge, &k->change.list[i], &said, err);
 	gate_merge_release(&merge);
+	return rc;
+}
+
+/* The parent that has seen most of the branch, where that is another than the first. */
+static int judge_merged(bool *covered, struct gate_judge *j, const struct gate_case *k,
+			struct cs_err *err)
+{
+	struct gate_case other = { .c = NULL };
+	struct gate_line line = { 0 };
+	size_t least = k->behind;
+	size_t parent = 0;
+	int rc = 0;
+
+	for (size_t i = 1; rc == 0 && i < k->commit.n_parents; i++) {
+		size_t behind = GATE_UNRELATED;
+
+		rc = gate_behind(&behind, j, &k->commit.parents[i], err);
+		if (behind < least) {
+			least = behind;
+			parent = i;
+		}
+	}
+	if (rc < 0 || !parent)
+		return rc;
+	rc = case_against(&other, &line, j, k, parent, err);
+	if (rc == 0)
+		rc = judge_paths(covered, j, &other, err);
+	cs_change_release(&other.change);
+	gate_line_release(&line);
 	return rc;
 }
 
@@ -340,6 +416,8 @@ static int judge_commit(bool *all, struct gate_judge *j, struct gate_commit *c, 
 	k.out = add_commit(j->report, &c->at->oid);
 	if (rc == 0)
 		rc = judge_paths(&covered, j, &k, err);
+	if (rc == 0)
+		rc = judge_merged(&covered, j, &k, err);
 	rule = rc == 0 && !k.change.n ? judge_empty(j, &k) : NULL;
 	if (rule) {
 		covered = false;
@@ -404,7 +482,8 @@ static void forget(struct cs_gate_report *r, size_t reasons)
 		cs_strv_release(&r->commits[--r->n_commits].principals);
 }
 
-static int judge_range(struct gate_judge *j, const char *ref, struct cs_err *err)
+static int judge_range(struct gate_judge *j, const char *ref, const struct cs_oid *old,
+		       struct cs_err *err)
 {
 	const size_t reasons = j->report->n_reasons;
 	bool all = false;
@@ -413,7 +492,9 @@ static int judge_range(struct gate_judge *j, const char *ref, struct cs_err *err
 	if (rc < 0)
 		return rc;
 	make_lines(j);
-	rc = load_reviews(j, err);
+	rc = gate_target_init(j, old, err);
+	if (rc == 0)
+		rc = load_reviews(j, err);
 	if (rc < 0)
 		return rc;
 	fill_ledger(j, ref);
@@ -463,6 +544,7 @@ static int judge(struct gate_judge *j, const struct cs_gate_update *u, struct cs
 {
 	const struct cs_oid none = { 0 };
 	const bool is_tag = !strncmp(u->ref, "refs/tags/", 10);
+	const struct cs_oid *old;
 	struct cs_oid tip = { 0 };
 	bool go_on = false;
 	int rc = gate_refs(&go_on, j->report, &j->settings, j->opts, u, &tip, err);
@@ -479,8 +561,9 @@ static int judge(struct gate_judge *j, const struct cs_gate_update *u, struct cs
 		return look_at_other(j, u, &tip, err);
 	if (j->settings.require == GATE_REQUIRE_NONE)
 		return 0;
-	rc = read_range(j, &tip, is_tag ? &none : &u->old_oid, 0, err);
-	return rc < 0 ? rc : judge_range(j, u->ref, err);
+	old = is_tag ? &none : &u->old_oid;
+	rc = read_range(j, &tip, old, 0, err);
+	return rc < 0 ? rc : judge_range(j, u->ref, old, err);
 }
 
 /* The one place where a report becomes anything but a denial. */

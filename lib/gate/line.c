@@ -295,6 +295,7 @@ static int add_departures(struct gate_line *l, size_t distance, struct cs_err *e
 /* The list for the first `to` commits, and for twice as many as before, so that sorting is rare. */
 static int depart(struct gate_line *l, size_t to, struct cs_err *err)
 {
+	const size_t before = l->n_departures;
 	int rc;
 
 	if (to <= l->departed)
@@ -308,7 +309,7 @@ static int depart(struct gate_line *l, size_t to, struct cs_err *err)
 		to = l->n;
 	while (rc == 0 && l->departed < to)
 		rc = add_departures(l, l->departed++, err);
-	if (rc == 0 && l->n_departures)
+	if (rc == 0 && l->n_departures != before)
 		qsort(l->departures, l->n_departures, sizeof(*l->departures),
 		      by_state_and_distance);
 	return rc;

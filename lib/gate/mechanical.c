@@ -3,11 +3,11 @@
  * Which paths of a merge commit nobody made. Theory of operation:
  *
  * Both parents' own commits are judged by themselves; what is left is what the merge commit adds.
- * Each path that differs from the first parent must be what merging gives: unchanged on one side:
- * the other side; the same on both: that; changed on both: the contents merged line by line, with
- * git's default options and without attributes. "Equal to one of the parents" would be too little:
- * taking the second parent's version of a file that the first had changed too silently throws the
- * first's change away, a rollback that nobody looked at.
+ * Each path that differs from the parent at hand ("ours") must be what merging gives: unchanged on
+ * one side: the other side; the same on both: that; changed on both: the contents merged line by
+ * line, with git's default options and without attributes. "Equal to one of the parents" would be
+ * too little: taking the second parent's version of a file that the first had changed too silently
+ * throws the first's change away, a rollback that nobody looked at.
  *
  * Where a path does not fit (deleted here and changed there, renames), the merge is done as a whole
  * with renames, once, in memory; if its tree is the commit's, all of it is mechanical. Merges with
@@ -36,7 +36,7 @@ static int diff_from(struct cs_change *out, const struct gate_merge *m, const st
 }
 
 int gate_merge_init(struct gate_merge *m, const struct cs_repo *repo, const struct cs_oid *oid,
-		    const struct cs_commit *commit, struct cs_err *err)
+		    const struct cs_commit *commit, size_t ours, struct cs_err *err)
 {
 	struct cs_oid base;
 	size_t n = 0;
@@ -45,8 +45,8 @@ int gate_merge_init(struct gate_merge *m, const struct cs_repo *repo, const stru
 	*m = (struct gate_merge){ .repo = repo, .commit = *oid, .tree = commit->tree };
 	if (commit->n_parents != 2)
 		return 0;
-	m->ours = commit->parents[0];
-	m->theirs = commit->parents[1];
+	m->ours = commit->parents[ours];
+	m->theirs = commit->parents[!ours];
 	rc = cs_repo_merge_base(&base, &n, repo, &m->ours, &m->theirs, err);
 	if (rc < 0 || n != 1)
 		return rc;
@@ -144,6 +144,13 @@ static int makes_tree(bool *out, struct gate_merge *m, struct cs_err *err)
 	m->tried = true;
 	*out = rc == 0 && m->whole;
 	return rc;
+}
+
+const struct cs_side *gate_merge_brought(const struct gate_merge *m, const char *path)
+{
+	const struct cs_transition *theirs = find_path(&m->from_theirs, path);
+
+	return theirs ? &theirs->after : NULL;
 }
 
 int gate_merge_makes(bool *out, struct gate_merge *m, const struct cs_transition *t,

@@ -373,7 +373,7 @@ static bool all_mechanical(const char *rev)
 	fx_ok(cs_repo_read_commit(&c, repo, &oid, &err), err);
 	fx_ok(cs_repo_read_commit(&ours, repo, &c.parents[0], &err), err);
 	fx_ok(cs_change_between(&change, repo, &ours.tree, &c.tree, false, &err), err);
-	fx_ok(gate_merge_init(&m, repo, &oid, &c, &err), err);
+	fx_ok(gate_merge_init(&m, repo, &oid, &c, 0, &err), err);
 	for (size_t i = 0; i < change.n; i++) {
 		bool makes = false;
 

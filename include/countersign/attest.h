@@ -95,8 +95,9 @@ const char *cs_signers_file(const struct cs_signers *s);
 /*
  * The principal (borrowed) that a key stands for in a namespace at a time: namespaces,
  * valid-after and valid-before are enforced. CS_REFUSED with the reason and file:line. One key
- * under two principals is refused: it would count twice.
+ * under two principals is refused: it would count twice. now_ns CS_SIGNERS_EVER: at any time.
  */
+#define CS_SIGNERS_EVER INT64_MIN
 int cs_signers_find(const char **principal, const struct cs_signers *s,
 		    const struct cs_ssh_key *key, const char *ns, int64_t now_ns,
 		    struct cs_err *err) CS_CHECKED;
@@ -259,8 +260,10 @@ int cs_notes_merge(struct cs_repo *repo, const char *ref, const struct cs_oid *o
 /* ---- the sign-offs of a repository ---- */
 
 /*
- * Reads and verifies review statements on demand. Life: open, find (any number) or find_all, list,
- * free. Every envelope is verified once, however many notes it is on.
+ * Reads and verifies review statements on demand. What takes a word back or asks for changes counts
+ * from a key that has expired or was revoked since, too: nobody's approval comes back by that.
+ * Life: open, find (any number) or find_all, list, free. Every envelope is verified once, however
+ * many notes it is on.
  */
 struct cs_reviews_opts {
 	const struct cs_repo *repo;

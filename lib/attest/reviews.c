@@ -4,6 +4,10 @@
  * sign-off for each of its signatures that counts, or a reason why it does not. In this order:
  * envelope, signature over the payload in our namespace, the key's place in the list of signers at
  * this moment, the key's not being revoked, and only then is the payload read.
+ *
+ * One exception: the word of a key that has expired, or was revoked, still counts against something
+ * (a revocation, a request for changes). Else a sign-off that was taken back with it would come
+ * back to life the day the key dies.
  */
 #include "signoff.h"
 
@@ -155,9 +159,13 @@ static void reject(struct candidate *c, const char *why)
 	cs_signoff_release(&claimed);
 }
 
-/* Who signed: a key that is known, wanted in this namespace, and not revoked. */
-static int identify(const char **principal, struct cs_ssh_key *key, const struct candidate *c,
-		    const struct cs_envelope_sig *sig, struct cs_err *err)
+/*
+ * Who signed: a key that is known, wanted in this namespace, and not revoked. *dead: one that was
+ * all of it once; the error says why it is no more.
+ */
+static int identify(const char **principal, struct cs_ssh_key *key, bool *dead,
+		    const struct candidate *c, const struct cs_envelope_sig *sig,
+		    struct cs_err *err)
 {
 	const struct cs_reviews *r = c->reviews;
 	int rc = cs_sshsig_verify(key, sig->sig.data, sig->sig.len, CS_NS_REVIEW, c->pae.data,
@@ -168,8 +176,12 @@ static int identify(const char **principal, struct cs_ssh_key *key, const struct
 	if (!r->signers)
 		return cs_err_set(err, CS_REFUSED, "no allowed signers are known here");
 	if (r->revoked && cs_revoked_keys_has(r->revoked, key))
-		return cs_err_set(err, CS_REFUSED, "the key %s is revoked", key->fingerprint);
-	return cs_signers_find(principal, r->signers, key, CS_NS_REVIEW, r->now_ns, err);
+		rc = cs_err_set(err, CS_REFUSED, "the key %s is revoked", key->fingerprint);
+	else
+		rc = cs_signers_find(principal, r->signers, key, CS_NS_REVIEW, r->now_ns, err);
+	*dead = rc == CS_REFUSED && cs_signers_find(principal, r->signers, key, CS_NS_REVIEW,
+						    CS_SIGNERS_EVER, NULL) == 0;
+	return *dead ? 0 : rc;
 }
 
 static int check_times(const struct cs_signoff *s, int64_t now_ns, struct cs_err *err)
@@ -189,12 +201,16 @@ static int read_signature(struct candidate *c, const struct cs_envelope_sig *sig
 	struct cs_reviews *r = c->reviews;
 	uint8_t digest[CS_SHA256_LEN];
 	const char *principal = NULL;
-	int rc = identify(&principal, &key, c, sig, err);
+	bool dead = false;
+	int rc = identify(&principal, &key, &dead, c, sig, err);
 
 	cs_signoff_init(&v->signoff);
 	if (rc == 0)
 		rc = cs_signoff_parse(&v->signoff, c->envelope.payload.data,
-				      c->envelope.payload.len, err);
+				      c->envelope.payload.len, dead ? NULL : err);
+	if (rc == 0 && dead && v->signoff.decision != CS_DECISION_REVOKED &&
+	    v->signoff.decision != CS_DECISION_CHANGES_REQUESTED)
+		rc = CS_REFUSED;
 	if (rc == 0)
 		rc = check_times(&v->signoff, r->now_ns, err);
 	if (rc == 0) {

@@ -343,6 +343,8 @@ static const char *why_not(const struct signer *s, const char *ns, int64_t now_n
 		return s->unusable;
 	if (!in_namespace(s, ns))
 		return "it is not for this namespace";
+	if (now_ns == CS_SIGNERS_EVER)
+		return NULL;
 	if (now_ns < s->after_ns)
 		return "it is not valid yet";
 	if (now_ns >= s->before_ns)

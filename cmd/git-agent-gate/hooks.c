@@ -118,6 +118,17 @@ static int receive_words(struct update *u, char *line, struct cs_err *err)
 	return rc < 0 ? rc : parse_oid(&u->new_oid, w[1], err);
 }
 
+/* git writes through a symbolic reference: what it is a name of is what is updated. */
+static int judge_received(struct place *p, struct update *u, struct cs_err *err)
+{
+	AUTO_FREE char *to = NULL;
+	int rc = cs_repo_symbolic(&to, p->repo, u->ref, err);
+
+	if (to)
+		u->ref = to;
+	return rc < 0 ? rc : judge(p, u, err);
+}
+
 /* Sign-offs may come with the push that needs them; the notes are judged as every reference. */
 static int find_incoming(struct place *p, char *line, struct cs_err *err)
 {
@@ -134,7 +145,7 @@ static int receive_line(struct place *p, char *line, struct cs_err *err)
 	struct update u;
 	int rc = receive_words(&u, line, err);
 
-	return rc < 0 ? rc : judge(p, &u, err);
+	return rc < 0 ? rc : judge_received(p, &u, err);
 }
 
 int hook_receive(struct place *p, const struct cs_strv *operands, struct cs_err *err)
@@ -158,7 +169,7 @@ int hook_update(struct place *p, const struct cs_strv *operands, struct cs_err *
 	if (rc == 0)
 		rc = parse_oid(&u.new_oid, operands->v[2], err);
 	if (rc == 0)
-		rc = judge(p, &u, err);
+		rc = judge_received(p, &u, err);
 	return rc < 0 || p->denied ? rc : run_chained(p, operands, &nothing, err);
 }
 

@@ -101,6 +101,12 @@ int cs_repo_resolve(struct cs_oid *commit, struct cs_oid *tree, const struct cs_
 int cs_repo_read_ref(struct cs_oid *out, const struct cs_repo *repo, const char *name,
 		     struct cs_err *err) CS_CHECKED;
 /*
+ * What a reference says it is another name of, followed to the end: owned; NULL: it holds an id, or
+ * is not there. More than 5 steps: CS_CORRUPT.
+ */
+int cs_repo_symbolic(char **out, const struct cs_repo *repo, const char *name,
+		     struct cs_err *err) CS_CHECKED;
+/*
  * Calls fn for every reference below prefix ("refs/agent-run/"), sorted by name; another result
  * than 0 stops and is returned. Costs a process and the number of these references.
  */
@@ -208,7 +214,7 @@ int cs_repo_read_tree(struct cs_tree *out, const struct cs_repo *repo, const str
 void cs_tree_release(struct cs_tree *t);
 /* git's order of entries: a tree's name compares as if it ended in '/'. As strcmp. */
 int cs_tree_order(const char *a, uint32_t a_mode, const char *b, uint32_t b_mode);
-/* The entry at a path below a tree; CS_NOTFOUND. */
+/* The entry at a path below a tree; CS_NOTFOUND. A tree on the way that is missing: CS_CORRUPT. */
 int cs_repo_tree_lookup(uint32_t *mode, struct cs_oid *oid, const struct cs_repo *repo,
 			const struct cs_oid *tree, const char *path, struct cs_err *err) CS_CHECKED;
 

@@ -14,6 +14,7 @@
 
 /* Listings: about five million references. */
 #define LIST_MAX_BYTES ((size_t)512 << 20)
+#define SYMBOLIC_DEPTH 5
 #define NO_OBJECT_HEX  "0000000000000000000000000000000000000000"
 
 static bool is_full_name(const char *name)
@@ -35,6 +36,37 @@ int cs_repo_read_ref(struct cs_oid *out, const struct cs_repo *repo, const char 
 		return cs_err_git(err, rc, "reference %s", escaped);
 	cs_from_git_oid(out, &id);
 	return 0;
+}
+
+int cs_repo_symbolic(char **out, const struct cs_repo *repo, const char *name, struct cs_err *err)
+{
+	AUTO_FREE char *at = cs_strdup(name);
+	bool symbolic = false;
+
+	*out = NULL;
+	for (int depth = 0; depth <= SYMBOLIC_DEPTH; depth++) {
+		AUTO_FREE char *escaped = cs_escape_line(at);
+		git_reference *ref = NULL;
+		const char *to;
+		int rc = git_reference_lookup(&ref, repo->git, at);
+
+		if (rc < 0 && rc != GIT_ENOTFOUND)
+			return cs_err_git(err, rc, "reference %s", escaped);
+		to = rc == 0 ? git_reference_symbolic_target(ref) : NULL;
+		if (!to) {
+			git_reference_free(ref);
+			*out = symbolic ? cs_steal(&at) : NULL;
+			return 0;
+		}
+		symbolic = true;
+		free(at);
+		at = cs_strdup(to);
+		git_reference_free(ref);
+	}
+	return cs_err_set(err, CS_CORRUPT,
+			  "a symbolic reference of a symbolic reference, more "
+			  "than %d deep",
+			  SYMBOLIC_DEPTH);
 }
 
 int cs_repo_each_ref(const struct cs_repo *repo, const char *prefix,

@@ -187,8 +187,11 @@ static int step(uint32_t *mode, struct cs_oid *oid, const struct cs_repo *repo, 
 	if (!S_ISDIR(*mode))
 		return 1;
 	rc = cs_repo_read_tree(&t, repo, oid, err);
+	if (rc == CS_NOTFOUND && err)
+		err->code = CS_CORRUPT;
+	/* A tree that is missing is not a tree without the entry. */
 	if (rc < 0)
-		return rc;
+		return rc == CS_NOTFOUND ? CS_CORRUPT : rc;
 	e = cs_tree_find(&t, name);
 	if (!e)
 		return 1;

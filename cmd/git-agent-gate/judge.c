@@ -3,10 +3,10 @@
  * One update against what this place knows. Rules and principals never come from what is pushed:
  *
  *	server	<git dir>/countersign/, /etc/countersign/ (both managed: they lock), then
- *		.countersign/ in the OLD tree of the reference, or of the default branch where the
- *		reference is new
- *	client	/etc/countersign/ (managed), then .countersign/ in the OLD tree, as the remote had
- *		it; principals from git's gpg.ssh.allowedSignersFile where neither has a file
+ *		.countersign/ in the default branch's OLD tree; the policy in another branch's
+ *		OLD tree may only tighten
+ *	client	/etc/countersign/ (managed), then .countersign/ in the OLD trees, as the remote had
+ *		them; principals from git's gpg.ssh.allowedSignersFile where neither has a file
  *
  * Policies are merged. Of allowed_signers and revoked_keys the first file that exists counts, as a
  * whole. What exists and cannot be read is an error, never a missing file; an error denies.
@@ -33,6 +33,7 @@ struct rules {
 	struct cs_revoked_keys *revoked;
 	struct cs_reviews *reviews;
 	struct cs_oid trusted; /* the tree that is believed; len 0: none */
+	struct cs_oid own;     /* the branch's OLD tree, where that is another one */
 };
 
 static void release(struct rules *r)
@@ -112,6 +113,19 @@ static int add_policy_dir(struct cs_policy *policy, const char *dir, struct cs_e
 	return rc;
 }
 
+/* May only tighten. */
+static int add_own(struct rules *r, const struct place *p, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	bool found = false;
+	int rc = read_tree(&text, &found, p->repo, &r->own, "policy", err);
+
+	if (rc == 0 && found)
+		rc = cs_policy_add(r->policy, CS_LAYER_REPOSITORY, TREE_DIR "/policy", text.data,
+				   text.len, err);
+	return rc;
+}
+
 static int load_policy(struct rules *r, const struct place *p, struct cs_err *err)
 {
 	AUTO_FREE char *own = cs_asprintf("%s/countersign/policy", cs_repo_common_dir(p->repo));
@@ -131,6 +145,8 @@ static int load_policy(struct rules *r, const struct place *p, struct cs_err *er
 	if (rc == 0 && found)
 		rc = cs_policy_add(r->policy, CS_LAYER_TRUSTED, TREE_DIR "/policy", text.data,
 				   text.len, err);
+	if (rc == 0)
+		rc = add_own(r, p, err);
 	return rc < 0 ? rc : cs_policy_seal(r->policy, err);
 }
 
@@ -199,69 +215,104 @@ static int load_keys(struct rules *r, const struct place *p, struct cs_err *err)
 
 /* ---- one update ---- */
 
-/* The tree of the commit that the reference had, or of the default branch's tip. */
-static int find_trusted(struct cs_oid *tree, const struct place *p, const struct update *u,
-			struct cs_err *err)
+static int tree_of(struct cs_oid *tree, const struct place *p, const struct cs_oid *oid,
+		   struct cs_err *err)
 {
-	AUTO_FREE char *tip = NULL;
 	struct cs_err why = CS_ERR_INIT;
 	struct cs_oid commit;
 	char hex[CS_OID_HEX];
+	int rc = cs_repo_resolve(&commit, tree, p->repo, cs_oid_hex(hex, oid), &why);
+
+	if (rc == CS_NOTFOUND && !p->server)
+		return cs_err_set(err, CS_REFUSED,
+				  "what the remote has is not known here: git fetch first");
+	/* Something that must be here: never "there are no rules". */
+	if (rc == CS_NOTFOUND)
+		rc = CS_CORRUPT;
+	return rc < 0 ? cs_err_set(err, rc, "%s", why.msg) : 0;
+}
+
+/* What the default branch has before this update; len 0: there is no such branch. */
+static int default_tip(struct cs_oid *out, const struct place *p, const struct update *u,
+		       struct cs_err *err)
+{
+	AUTO_FREE char *name = NULL;
+	struct cs_err why = CS_ERR_INIT;
 	int rc;
 
-	*tree = (struct cs_oid){ 0 };
-	if (u->old_oid.len && !strncmp(u->ref, HEADS, sizeof(HEADS) - 1))
-		return cs_repo_resolve(&commit, tree, p->repo, cs_oid_hex(hex, &u->old_oid), err);
-	if (!p->default_ref)
+	*out = (struct cs_oid){ 0 };
+	if (p->default_ref && u->old_oid.len && !strcmp(p->default_ref, u->ref)) {
+		*out = u->old_oid;
 		return 0;
-	tip = p->server ? cs_strdup(p->default_ref)
-			: cs_remote_tracking(&p->remote, p->default_ref);
-	if (!tip)
+	}
+	if (p->default_ref)
+		name = p->server ? cs_strdup(p->default_ref)
+				 : cs_remote_tracking(&p->remote, p->default_ref);
+	if (!name)
 		return 0;
-	rc = cs_repo_resolve(&commit, tree, p->repo, tip, &why);
+	rc = cs_repo_read_ref(out, p->repo, name, &why);
 	return rc == 0 || rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
 }
 
 /*
- * What is on a reference that wants a sign-off for everything was judged when it got there. Where
- * less is wanted it proves nothing about another reference, and is judged again.
+ * The default branch is believed, since what others were when they began may be older than its
+ * rules and its list of keys; another branch's own OLD tree may only add to the rules. Without a
+ * default branch that tree is all there is.
  */
-static size_t find_landed(struct cs_oid *out, size_t max, const struct rules *r,
-			  const struct place *p)
+static int find_trusted(struct rules *r, const struct place *p, const struct update *u,
+			struct cs_err *err)
+{
+	const bool branch = !strncmp(u->ref, HEADS, sizeof(HEADS) - 1);
+	struct cs_oid tip;
+	int rc = default_tip(&tip, p, u, err);
+
+	if (rc == 0 && tip.len)
+		rc = tree_of(&r->trusted, p, &tip, err);
+	if (rc < 0 || !branch || !u->old_oid.len || cs_oid_equal(&tip, &u->old_oid))
+		return rc;
+	/* A client may delete what it does not have. */
+	if (!p->server && !u->new_oid.len && tip.len)
+		return 0;
+	return tree_of(tip.len ? &r->own : &r->trusted, p, &u->old_oid, err);
+}
+
+/* The reference that a section names; NULL: a pattern, or nothing that is known here. */
+static char *section_ref(const char *name, const struct place *p)
+{
+	if (strpbrk(name, "*?[\\"))
+		return NULL;
+	if (!strcmp(name, "@default"))
+		return p->default_ref ? cs_strdup(p->default_ref) : NULL;
+	return strncmp(name, "refs/", 5) != 0 ? cs_asprintf(HEADS "%s", name) : cs_strdup(name);
+}
+
+/*
+ * What is on a reference that is as strict was judged when it got there. Where less is wanted it
+ * proves nothing about another reference, and is judged again.
+ */
+static int find_landed(size_t *n, struct cs_oid *out, size_t max, const struct cs_gate_opts *opts,
+		       const struct place *p, const struct update *u, struct cs_err *err)
 {
 	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
-	size_t n = 0;
+	int rc = 0;
 
-	cs_policy_subsections(&names, r->policy, "gate");
-	for (size_t i = 0; i < names.n && n < max; i++) {
-		const char *name = names.v[i];
-		AUTO_FREE char *key = cs_asprintf("gate.%s.require", name);
-		AUTO_FREE char *ref = NULL;
+	*n = 0;
+	cs_policy_subsections(&names, opts->policy, "gate");
+	for (size_t i = 0; rc == 0 && i < names.n && *n < max; i++) {
+		AUTO_FREE char *ref = section_ref(names.v[i], p);
 		AUTO_FREE char *at = NULL;
-		const char *word = cs_policy_str(r->policy, key);
+		bool counts = false;
 
-		if (!word || strcmp(word, "all") != 0 || strpbrk(name, "*?[\\"))
+		if (!ref)
 			continue;
-		if (!strcmp(name, "@default")) {
-			const char *def = p->default_ref;
-
-			/* A section with its name is stronger, and may want less. */
-			if (!def || strncmp(def, HEADS, sizeof(HEADS) - 1) != 0 ||
-			    cs_strv_has(&names, def) ||
-			    cs_strv_has(&names, def + sizeof(HEADS) - 1))
-				continue;
-			ref = cs_strdup(def);
-		} else {
-			ref = strncmp(name, "refs/", 5) != 0 ? cs_asprintf(HEADS "%s", name)
-							     : cs_strdup(name);
-			if (ref && strncmp(name, "refs/", 5) != 0 && cs_strv_has(&names, ref))
-				continue;
-		}
-		at = p->server ? cs_strdup(ref) : cs_remote_tracking(&p->remote, ref);
-		if (at && cs_repo_read_ref(&out[n], p->repo, at, NULL) == 0)
-			n++;
+		rc = cs_gate_as_strict(&counts, opts, ref, u->ref, err);
+		if (rc == 0 && counts)
+			at = p->server ? cs_strdup(ref) : cs_remote_tracking(&p->remote, ref);
+		/* One that cannot be read is not excluded: more is judged. */
+		if (at && cs_repo_read_ref(&out[*n], p->repo, at, NULL) == 0)
+			++*n;
 	}
-	return n;
+	return rc;
 }
 
 _Static_assert(sizeof(struct cs_made) == sizeof(struct cs_gate_known), "one layout");
@@ -306,7 +357,7 @@ int judge(struct place *p, const struct update *u, struct cs_err *err)
 	const struct cs_gate_hints hints = { known, p->repo };
 	const int64_t now = cs_wall_ns();
 	const struct cs_gate_update update = { u->ref, u->old_oid, u->new_oid };
-	int rc = find_trusted(&r.trusted, p, u, err);
+	int rc = find_trusted(&r, p, u, err);
 
 	if (rc == 0)
 		rc = load_policy(&r, p, err);
@@ -319,13 +370,12 @@ int judge(struct place *p, const struct update *u, struct cs_err *err)
 		rc = cs_reviews_open(&r.reviews, &opts, err);
 	}
 	if (rc == 0) {
-		const struct cs_gate_opts opts = {
+		struct cs_gate_opts opts = {
 			.repo = p->repo,
 			.policy = r.policy,
 			.default_ref = p->default_ref,
 			.repositories = &p->repositories,
 			.landed = landed,
-			.n_landed = find_landed(landed, CS_COUNT(landed), &r, p),
 			.reviews = r.reviews,
 			.provenance = &p->provenance,
 			.n_provenance = p->provenance.len ? 1 : 0,
@@ -333,9 +383,12 @@ int judge(struct place *p, const struct update *u, struct cs_err *err)
 			.server = p->server,
 			.now_ns = now,
 		};
-		rc = cs_gate_judge(&report, &opts, &update, err);
-		say(p, &report);
-		tell_setup(&r, p);
+		rc = find_landed(&opts.n_landed, landed, CS_COUNT(landed), &opts, p, u, err);
+		if (rc == 0) {
+			rc = cs_gate_judge(&report, &opts, &update, err);
+			say(p, &report);
+			tell_setup(&r, p);
+		}
 	}
 	if (rc < 0)
 		p->denied = true;

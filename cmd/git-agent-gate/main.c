@@ -123,6 +123,20 @@ static int open_client(struct place *p, const struct cs_options *parsed, struct 
 	return 0;
 }
 
+/* Notes that cannot be read may hold what takes a sign-off back: only their absence is none. */
+static int find_notes(struct cs_oid *out, const struct cs_repo *repo, const char *name,
+		      struct cs_err *err)
+{
+	struct cs_err why = CS_ERR_INIT;
+	int rc = cs_repo_read_ref(out, repo, name, &why);
+
+	if (rc == CS_NOTFOUND)
+		out->len = 0;
+	else if (rc < 0)
+		return cs_err_set(err, rc, "%s", why.msg);
+	return 0;
+}
+
 static int open_place(struct place *p, const struct cs_options *parsed, bool server, bool judges,
 		      struct cs_err *err)
 {
@@ -135,10 +149,11 @@ static int open_place(struct place *p, const struct cs_options *parsed, bool ser
 		rc = server ? open_server(p, err) : open_client(p, parsed, err);
 	if (rc < 0 || !judges)
 		return rc;
-	if (cs_repo_read_ref(&p->notes[0], p->repo, CS_NOTES_REVIEW, NULL) < 0)
-		p->notes[0].len = 0;
-	if (cs_repo_read_ref(&p->provenance, p->repo, CS_NOTES_PROVENANCE, NULL) < 0)
-		p->provenance.len = 0;
+	rc = find_notes(&p->notes[0], p->repo, CS_NOTES_REVIEW, err);
+	if (rc == 0)
+		rc = find_notes(&p->provenance, p->repo, CS_NOTES_PROVENANCE, err);
+	if (rc < 0)
+		return rc;
 	if (p->args->json)
 		p->reports = cJSON_CreateArray();
 	return 0;

@@ -64,7 +64,8 @@ struct cs_gate_opts {
 	const struct cs_policy *policy; /* sealed */
 	const char *default_ref; /* what "@default" means: "refs/heads/main"; NULL: none known */
 	const struct cs_strv *repositories; /* names that sign-offs may give this repository */
-	const struct cs_oid *landed; /* tips of protected refs of the remote: not judged again */
+	/* Tips of references of the remote for which cs_gate_as_strict: not judged again. */
+	const struct cs_oid *landed;
 	size_t n_landed;
 	struct cs_reviews *reviews;
 	const struct cs_oid *provenance; /* tips of provenance notes: what has one, an agent made */
@@ -123,6 +124,14 @@ void cs_gate_report_release(struct cs_gate_report *r);
  */
 int cs_gate_judge(struct cs_gate_report *out, const struct cs_gate_opts *opts,
 		  const struct cs_gate_update *update, struct cs_err *err) CS_CHECKED;
+
+/*
+ * Whether what `ref` has may count as landed (opts->landed) for an update of `target`: its section
+ * wants a sign-off for everything, from as many people, no other signers, with as much presence and
+ * no looser binding than target's. Of opts, policy, default_ref and server are read.
+ */
+int cs_gate_as_strict(bool *out, const struct cs_gate_opts *opts, const char *ref,
+		      const char *target, struct cs_err *err) CS_CHECKED;
 
 /* For people: at most max_lines lines (0: all), safe on terminals and behind "remote: ". */
 void cs_gate_explain(struct cs_buf *out, const struct cs_gate_report *report, size_t max_lines);

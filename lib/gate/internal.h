@@ -10,6 +10,7 @@
  *	target.c	whether what it had before the update did
  *	mechanical.c	which paths of a merge nobody made
  *	rules.c		the table of reasons; pure
+ *	strict.c	which other references' commits are not judged again
  *	report.c	what is said
  */
 #ifndef CS_GATE_INTERNAL_H

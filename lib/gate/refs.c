@@ -152,16 +152,39 @@ static int branch(struct scene *s, struct cs_err *err)
 
 /* ---- tags ---- */
 
+/* A short name means the tag before it means the branch: `git merge main` would take the tag. */
+static int hides_branch(bool *out, const struct scene *s, struct cs_err *err)
+{
+	AUTO_FREE char *branch = cs_asprintf("refs/heads/%s", s->u->ref + strlen("refs/tags/"));
+	struct gate_settings settings = { 0 };
+	struct cs_oid oid;
+	int rc = 0;
+
+	*out = false;
+	if (!s->opts->server || cs_repo_read_ref(&oid, s->opts->repo, branch, NULL) == CS_NOTFOUND)
+		return 0;
+	rc = gate_settings_find(&settings, s->opts, branch, false, err);
+	*out = rc == 0 && settings.section && settings.require != GATE_REQUIRE_NONE;
+	gate_settings_release(&settings);
+	return rc;
+}
+
 static int tag(struct scene *s, struct cs_err *err)
 {
 	enum cs_object_type type = CS_OBJ_NONE;
 	struct cs_range range = CS_RANGE_INIT;
 	struct cs_range_opts opts = { .n_include = 1, .max_count = 1 };
 	struct cs_oid target;
+	bool hides = false;
 	int rc;
 
 	if (!s->u->new_oid.len)
 		return deleted(s);
+	rc = hides_branch(&hides, s, err);
+	if (rc < 0)
+		return rc;
+	if (hides)
+		say(s, CS_GATE_DENY, "bad-name", "a tag of this name hides a protected branch");
 	if (is_protected(s) && s->u->old_oid.len && !cs_oid_equal(&s->u->old_oid, &s->u->new_oid))
 		say(s, weight_of(s), "history-rewritten", "a protected tag may not be moved");
 	rc = peel(&target, &type, s->opts->repo, &s->u->new_oid, err);

@@ -3,6 +3,7 @@
 #
 # Every way to start a program, and every kind of argument, for completeness.test: run beside the tool
 # `execs`, in an empty directory, without a network. What it starts is the same each time.
+# shellcheck disable=SC1083,SC2093,SC2211,SC2289 # words in disguise are what it is about
 set -u
 for way in fork vfork spawn path clone3 thread leader-gone together dirfd fexecve memfd big bytes \
 	no-argv script failures ends stopped orphans connect-local; do

@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""strace-compare.py EVENTS STRACE START PLACE: says which programs are only in the trace of a run, or
-only in what strace -f -v wrote of a second one (in the directory PLACE); then how many are in both.
+"""strace-compare.py EVENTS STRACE START PLACE [MASK...]: says which programs are only in the trace of a
+run, or only in what strace -f -v wrote of a second one (in the directory PLACE); then how many the
+trace has.
 
 A program is its file, its arguments to the byte, and its end. Of those that one process ran in a
 row, the last has the end; the others end with "exec". What counts begins with the first program whose
-arguments are START (JSON). Calls that failed are left out on both sides."""
+arguments are START (JSON). Calls that failed are left out on both sides. Whatever a MASK (a regular
+expression) matches in a program's line is taken for the same: random names."""
 import base64, collections, hashlib, json, re, sys
 
 KEPT = 32768  # bytes of arguments that an event keeps; beyond, it has number, length and digest
 STRING = r'"([^"\\]*(?:\\.[^"\\]*)*)"'
 CALL = re.compile(r"execve(at)?\((?:(\S+), )?" + STRING + r", \[((?:" + STRING.replace("(", "(?:", 1) + r"(?:, )?)*)\]", re.S)
+MASK = re.compile("|".join(sys.argv[5:]) or "$^")
 SIGNALS = {name: n for n, name in enumerate("? HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM".split())}
 
 def long_argv(argc, size, digest):
@@ -86,7 +89,7 @@ def programs(runs, start):
         elif pid in last:
             out[last.pop(pid)][1] = end
     first = next(i for i, (argv, _) in enumerate(out) if argv[1:] == start)
-    return collections.Counter("%r %s" % (argv, end) for argv, end in out[first:])
+    return collections.Counter(MASK.sub("*", "%r %s" % (argv, end)) for argv, end in out[first:])
 
 wanted = [w.encode() for w in json.loads(sys.argv[3])]
 a, b = programs(ours(sys.argv[1]), wanted), programs(theirs(sys.argv[2]), wanted)

@@ -113,6 +113,7 @@ int degraded_plan(struct run *run, struct cs_err *err)
 	cs_strv_release(&plan->addresses);
 	cs_strv_release(&plan->writable);
 	plan->tcp4 = plan->tcp6 = plan->udp4 = 0;
+	plan->diag = false;
 	char *cwd = in_copy(run, plan->cwd);
 	free(plan->cwd);
 	plan->cwd = cwd;

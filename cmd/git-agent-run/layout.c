@@ -318,6 +318,7 @@ static void add_network(struct run *run)
 	run->plan.tcp4 = pool < CS_EGRESS_TCP4 ? pool : CS_EGRESS_TCP4;
 	run->plan.tcp6 = run->n_rules ? CS_EGRESS_TCP6 : 0;
 	run->plan.udp4 = 1;
+	run->plan.diag = true;
 }
 
 int layout_plan(struct run *run, struct cs_err *err)

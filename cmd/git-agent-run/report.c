@@ -5,7 +5,6 @@
  */
 #include "report.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,14 +45,11 @@ static void tell_denied(struct report *r, const char *what, const char *detail)
 	(void)!cs_write_all(fd, line.data, line.len);
 }
 
-void report_unreachable(struct report *r, int family, const uint8_t *addr, uint16_t port)
+void report_unreachable(struct report *r, const char *host, uint16_t port, const char *why)
 {
-	char text[INET6_ADDRSTRLEN] = "";
-	AUTO_FREE char *target = NULL;
+	AUTO_FREE char *target = cs_asprintf("network: %s:%u", host, port);
 
-	inet_ntop(family, addr, text, sizeof text);
-	target = cs_asprintf("network: %s:%u", text, port);
-	tell_denied(r, target, "there is no way to this address; a rule must name it");
+	tell_denied(r, target, why);
 }
 
 /* ---- the relay ---- */
@@ -65,11 +61,24 @@ static cJSON *host_event(const struct cs_egress_event *e)
 	return o;
 }
 
-static cJSON *connect_event(const struct cs_egress_event *e, bool allow)
+static void add_command(cJSON *o, struct report *r, const struct cs_egress_event *e)
+{
+	pid_t pid = peers_command(r->peers, e->cookie);
+
+	if (pid)
+		cs_json_add_int(o, "pid", pid);
+	else
+		cs_json_add_str(o, "pid", NULL);
+	if (!pid && e->type != CS_EGRESS_CLOSED)
+		r->unattributed++;
+}
+
+static cJSON *connect_event(struct report *r, const struct cs_egress_event *e, bool allow)
 {
 	cJSON *o = host_event(e);
 
 	cs_json_add_int(o, "connection", (int64_t)e->id);
+	add_command(o, r, e);
 	cs_json_add_str(o, "addr", e->addr[0] ? e->addr : NULL);
 	cs_json_add_int(o, "port", e->port);
 	cs_json_add_str(o, "proto", "tcp");
@@ -97,18 +106,19 @@ void report_egress(struct report *r, const struct cs_egress_event *e)
 
 	switch (e->type) {
 	case CS_EGRESS_DNS:
+		peers_stands(r->peers, e->local_addr, e->host);
 		report_add(r, "dns", dns_event(e));
 		if (!e->allowed)
 			tell_denied(r, e->host, "no rule allows this host");
 		break;
 	case CS_EGRESS_CONNECT:
 		info->counts.connections++;
-		report_add(r, "connect", connect_event(e, true));
+		report_add(r, "connect", connect_event(r, e, true));
 		break;
 	case CS_EGRESS_REFUSED:
 		info->counts.connections++;
 		info->counts.connections_denied++;
-		report_add(r, "connect", connect_event(e, false));
+		report_add(r, "connect", connect_event(r, e, false));
 		tell_denied(r, target, e->reason);
 		break;
 	case CS_EGRESS_CLOSED:
@@ -117,7 +127,7 @@ void report_egress(struct report *r, const struct cs_egress_event *e)
 			info->counts.connections_denied++;
 			tell_denied(r, target, e->reason);
 		}
-		o = connect_event(e, e->allowed);
+		o = connect_event(r, e, e->allowed);
 		cs_json_add_int(o, "bytes_in", (int64_t)e->bytes_in);
 		cs_json_add_int(o, "bytes_out", (int64_t)e->bytes_out);
 		report_add(r, "connect.end", o);
@@ -230,6 +240,7 @@ void report_trace_end(struct report *r, const struct cs_trace *trace)
 		{ "unfollowed", c.unfollowed, "programs whose end was not followed" },
 		{ "refused", c.refused, "program starts refused: too many at once" },
 		{ "broken", c.broken, "the trace broke; no program could start from then on" },
+		{ "unattributed", r->unattributed, NULL },
 	};
 	for (size_t i = 0; i < CS_COUNT(table); i++) {
 		cs_json_add_int(o, table[i].name, (int64_t)table[i].n);

@@ -5,6 +5,16 @@
 
 #include "run.h"
 
+/* peers.c: who makes a connection, and to what. */
+struct peers *peers_new(void);
+void peers_free(struct peers *peers);
+/* A call of connect, before it goes on; and which command it was that connected this socket, or 0. */
+void peers_calls(struct peers *peers, const struct cs_trace_connect *connect);
+pid_t peers_command(const struct peers *peers, uint64_t cookie);
+/* An address of CS_EGRESS_NET stands for a name; which one, or NULL. */
+void peers_stands(struct peers *peers, const char *addr, const char *host);
+const char *peers_name(const struct peers *peers, struct in_addr addr);
+
 /* attempts.c: connections that the kernel refuses. */
 #define ATTEMPTS_MAX 64
 struct attempt {
@@ -12,6 +22,8 @@ struct attempt {
 	int family, type;
 	uint8_t addr[16];
 	uint16_t port;
+	const char *host; /* whom the address stands for, or NULL; peers.c keeps it */
+	const char *why;
 	uint64_t more; /* behind the first one */
 };
 struct attempts {
@@ -23,6 +35,9 @@ struct attempts {
 
 struct report {
 	struct run *run;
+	struct peers *peers;
+	uint64_t unattributed; /* connections without a command */
+	struct supervisor *supervisor;
 	struct attempts attempts;
 	struct cs_err err; /* the first failure of ours: nothing is allowed any more */
 };
@@ -39,7 +54,7 @@ void report_trace_end(struct report *r, const struct cs_trace *trace);
 /* Takes fields. */
 void report_add(struct report *r, const char *type, cJSON *fields);
 /* The line for the agent to read. */
-void report_unreachable(struct report *r, int family, const uint8_t *addr, uint16_t port);
+void report_unreachable(struct report *r, const char *host, uint16_t port, const char *why);
 
 /* rules.c: the strictest command rule that matches; NULL: none. */
 const struct cs_command_rule *rule_for(const struct cs_policy *policy,

@@ -208,6 +208,7 @@ static int start_egress(struct run *run, struct cs_err *err)
 	for (size_t i = 0; i < CS_COUNT(sockets.tcp6); i++)
 		sockets.tcp6[i] = cs_sandbox_take_tcp6(run->sandbox);
 	sockets.udp4 = cs_sandbox_take_udp4(run->sandbox);
+	sockets.diag = cs_sandbox_take_diag(run->sandbox);
 	return cs_egress_start(&run->egress, &opts, &sockets, err);
 }
 

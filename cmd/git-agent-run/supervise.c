@@ -42,6 +42,7 @@ struct supervisor {
 	bool stop_noted;
 	bool exited;	  /* the agent; agent_status is known */
 	bool gone;	  /* everything inside */
+	bool relay_gone;
 	int exec_errno;
 	int agent_status;
 };
@@ -74,9 +75,21 @@ static void on_egress(void *arg, int fd, uint32_t events)
 			break;
 	}
 	if (rc < 0) {
+		s->relay_gone = true;
 		cs_loop_remove(s->loop, fd);
 		fail(s, &err);
 	}
+}
+
+/* Which name an address stands for was told by the relay before anybody inside could know it. */
+static void on_connect(void *arg, const struct cs_trace_connect *c)
+{
+	struct report *r = arg;
+	struct supervisor *s = r->supervisor;
+
+	if (s->run->egress && !s->relay_gone)
+		on_egress(s, cs_egress_fd(s->run->egress), 0);
+	report_connect(r, c);
 }
 
 static void late_egress(void *arg, const struct cs_egress_event *event)
@@ -343,7 +356,7 @@ static int start_trace(struct supervisor *s, struct cs_err *err)
 	struct cs_trace_ops ops = {
 		.on_exec = report_exec,
 		.on_exit = report_exit,
-		.on_connect = report_connect,
+		.on_connect = on_connect,
 		.arg = &s->report,
 	};
 	return cs_trace_new(&s->trace, s->loop, cs_sandbox_take_listener(s->run->sandbox), &ops,
@@ -497,10 +510,13 @@ int supervise(struct run *run, struct cs_err *err)
 
 	if (rc < 0)
 		return rc;
+	s.report.supervisor = &s;
+	s.report.peers = peers_new();
 	rc = start(&s, err);
 	if (!rc)
 		rc = loop(&s, err);
 	rc = end(&s, rc, err);
+	peers_free(s.report.peers);
 	cs_loop_free(s.loop);
 	/* Capture can be interrupted like any command: the run is then kept as interrupted. */
 	if (s.sig_fd >= 0)

@@ -60,15 +60,16 @@ struct cs_egress_event {
 	uint64_t id;	     /* of the connection */
 	char host[256];	     /* the name (or literal) asked for */
 	uint16_t port;	     /* host byte order */
-	uint16_t peer_port;  /* source port inside: attribution */
+	uint16_t peer_port;  /* source port inside */
 	char peer_addr[46];  /* source address inside */
-	char local_addr[46]; /* address inside that was connected to */
+	char local_addr[46]; /* address inside: connected to; DNS: that stands for the name */
 	char addr[46];	     /* outside, once known */
 	char origin[128];    /* the rule */
 	char reason[160];    /* refused, failed or broken: why; "" for an orderly end */
 	char proto[8];	     /* CLOSED: "tls", "http", "other"; "" where it was not looked at */
 	uint64_t bytes_out;  /* agent to host */
 	uint64_t bytes_in;
+	uint64_t cookie; /* connections: SO_COOKIE of the socket inside; 0: not known */
 };
 
 struct cs_egress_answer {
@@ -87,7 +88,8 @@ struct cs_egress_opts {
  * What the sandbox prepares in the new network namespace and hands over: unbound TCP sockets
  * (IPv4, then IPv6), one UDP socket (IPv4), for cs_egress_start; -1 where none. The relay makes
  * more out of two, so a few of each family do. The user that the relay becomes must own the network
- * namespace's user namespace (it binds ports below 1024 there).
+ * namespace's user namespace (it binds ports below 1024 there). And a NETLINK_SOCK_DIAG socket, by
+ * which the other end of a connection is found; without it no event has a cookie.
  */
 #define CS_EGRESS_TCP4 96
 #define CS_EGRESS_TCP6 8
@@ -95,6 +97,7 @@ struct cs_egress_sockets {
 	int tcp4[CS_EGRESS_TCP4];
 	int tcp6[CS_EGRESS_TCP6];
 	int udp4;
+	int diag;
 };
 
 /*
@@ -103,6 +106,9 @@ struct cs_egress_sockets {
  * with CS_EGRESS_PREFIX has to be put there as well.
  */
 void cs_egress_addresses(struct cs_strv *out, const struct cs_egress_opts *opts);
+
+/* Whether a rule lets this name be reached on this port. Pure. */
+bool cs_egress_allows(const struct cs_egress_opts *opts, const char *host, uint16_t port);
 
 /* The sandbox's /etc/resolv.conf. Its nsswitch.conf should say "hosts: files dns". */
 const char *cs_egress_resolv_conf(void);

@@ -66,6 +66,7 @@ struct cs_plan {
 	struct cs_strv path; /* directories of PATH inside, for argv[0] without a slash */
 	struct cs_strv addresses; /* on lo, beside 127.0.0.1 and ::1: "198.18.0.1/15", "10.0.0.5/32" */
 	int tcp4, tcp6, udp4;	  /* sockets to make in the network namespace */
+	bool diag;		  /* and one that answers questions about them */
 	struct cs_limit *limits;
 	size_t n_limits, cap_limits;
 	struct cs_strv writable; /* Landlock: paths inside with all rights; the rest read and exec */
@@ -111,6 +112,7 @@ int cs_sandbox_start(struct cs_sandbox **out, const struct cs_plan *plan, int st
 int cs_sandbox_take_tcp4(struct cs_sandbox *s);
 int cs_sandbox_take_tcp6(struct cs_sandbox *s);
 int cs_sandbox_take_udp4(struct cs_sandbox *s);
+int cs_sandbox_take_diag(struct cs_sandbox *s); /* NETLINK_SOCK_DIAG */
 int cs_sandbox_take_terminal(struct cs_sandbox *s); /* the master side */
 int cs_sandbox_take_listener(struct cs_sandbox *s); /* what last_step returned */
 

@@ -50,6 +50,17 @@ void cs_egress_addresses(struct cs_strv *out, const struct cs_egress_opts *opts)
 	}
 }
 
+bool cs_egress_allows(const struct cs_egress_opts *opts, const char *host, uint16_t port)
+{
+	struct cs_target targets[CS_EGRESS_PORTS_MAX];
+	size_t n = cs_rules_targets(targets, opts->rules, opts->n_rules, host);
+
+	for (size_t i = 0; i < n; i++)
+		if (targets[i].port == port)
+			return true;
+	return false;
+}
+
 const char *cs_egress_resolv_conf(void)
 {
 	return "nameserver " CS_EGRESS_SELF "\noptions timeout:2 attempts:2\n";
@@ -64,6 +75,7 @@ static void close_sockets(struct cs_egress_sockets *s)
 	for (size_t i = 0; i < CS_EGRESS_TCP6; i++)
 		cs_close(&s->tcp6[i]);
 	cs_close(&s->udp4);
+	cs_close(&s->diag);
 }
 
 /* Kills what is left of the process, reaps it, frees. */

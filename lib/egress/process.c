@@ -88,7 +88,7 @@ static int quiet(struct cs_err *err)
 static int keep_sockets(const struct cs_egress_sockets *s, int channel_fd, int life_fd,
 			struct cs_err *err)
 {
-	int keep[CS_EGRESS_TCP4 + CS_EGRESS_TCP6 + 3];
+	int keep[CS_EGRESS_TCP4 + CS_EGRESS_TCP6 + 4];
 	size_t n = 0;
 
 	for (size_t i = 0; i < CS_EGRESS_TCP4; i++)
@@ -99,6 +99,8 @@ static int keep_sockets(const struct cs_egress_sockets *s, int channel_fd, int l
 			keep[n++] = s->tcp6[i];
 	if (s->udp4 >= 0)
 		keep[n++] = s->udp4;
+	if (s->diag >= 0)
+		keep[n++] = s->diag;
 	keep[n++] = channel_fd;
 	keep[n++] = life_fd;
 	return cs_egress_confine_descriptors(keep, n, err);
@@ -239,7 +241,8 @@ static int prepare(struct process *p, struct cs_egress_sockets *sockets, int cha
 				 err); /* HUP always counts */
 	if (rc < 0)
 		return rc;
-	p->relay = cs_relay_new(p->loop, p->channel, p->resolver, p->route_fd);
+	p->relay = cs_relay_new(p->loop, p->channel, p->resolver, p->route_fd,
+				cs_steal_fd(&sockets->diag));
 	rc = listen_all(p, sockets, err);
 	if (rc == 0)
 		rc = cs_egress_confine_files(&p->landlock_abi, no_files, err);

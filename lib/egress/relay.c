@@ -25,6 +25,7 @@
 #include <sys/epoll.h>
 #include "dial.h"
 #include "flow.h"
+#include "peer.h"
 #include "route.h"
 #include "rules.h"
 #include "sniff.h"
@@ -49,6 +50,7 @@ struct conn {
 	struct cs_dial *dial;
 	uint64_t answer_timer, sniff_timer;
 	struct sockaddr_storage peer;
+	uint64_t cookie; /* of the socket inside */
 	struct cs_ip outside;
 };
 
@@ -56,7 +58,7 @@ struct cs_relay {
 	struct cs_loop *loop;
 	struct cs_channel *channel;
 	struct cs_resolver *resolver;
-	int route_fd;
+	int route_fd, diag_fd;
 	struct conn *conns;
 	size_t n;
 	uint64_t last_id;
@@ -64,13 +66,15 @@ struct cs_relay {
 };
 
 struct cs_relay *cs_relay_new(struct cs_loop *loop, struct cs_channel *channel,
-			      struct cs_resolver *resolver, int route_fd)
+			      struct cs_resolver *resolver, int route_fd, int diag_fd)
 {
 	struct cs_relay *r = cs_calloc(1, sizeof(*r));
 
-	*r = (struct cs_relay){
-		.loop = loop, .channel = channel, .resolver = resolver, .route_fd = route_fd
-	};
+	*r = (struct cs_relay){ .loop = loop,
+				.channel = channel,
+				.resolver = resolver,
+				.route_fd = route_fd,
+				.diag_fd = diag_fd };
 	return r;
 }
 
@@ -97,6 +101,7 @@ static void report_closed(const struct conn *c, bool allowed, const char *reason
 	struct cs_egress_event e;
 
 	describe(&e, CS_EGRESS_CLOSED, c->id, c->listener, &c->peer);
+	e.cookie = c->cookie;
 	e.allowed = allowed;
 	if (c->outside.family)
 		cs_ip_format(e.addr, &c->outside);
@@ -420,6 +425,16 @@ static void on_no_answer(void *arg)
 	end_conn(c, false, "no answer in time");
 }
 
+static uint64_t cookie_of(const struct cs_relay *r, const struct cs_listener *l,
+			  const struct sockaddr_storage *peer)
+{
+	struct cs_ip ip;
+	uint16_t port;
+
+	cs_ip_from_sockaddr(&ip, &port, peer);
+	return cs_peer_cookie(r->diag_fd, &ip, port, &l->addr, l->port);
+}
+
 static void turn_away(struct cs_relay *r, struct cs_listener *l, int fd,
 		      const struct sockaddr_storage *peer, const char *reason)
 {
@@ -427,6 +442,7 @@ static void turn_away(struct cs_relay *r, struct cs_listener *l, int fd,
 	struct cs_egress_event e;
 
 	describe(&e, CS_EGRESS_REFUSED, ++r->last_id, l, peer);
+	e.cookie = cookie_of(r, l, peer);
 	snprintf(e.reason, sizeof(e.reason), "%s", reason);
 	cs_channel_send(r->channel, &e);
 	close_end(r, &end, true);
@@ -449,6 +465,7 @@ static struct conn *new_conn(struct cs_relay *r, struct cs_listener *l, int fd,
 	c->down = (struct cs_flow){ .from = &c->out, .to = &c->in };
 	c->sniff = (struct cs_sniff)CS_SNIFF_INIT(l->host, l->port);
 	c->peer = *peer;
+	c->cookie = cookie_of(r, l, peer);
 	c->next = r->conns;
 	c->link = &r->conns;
 	if (c->next)
@@ -472,6 +489,7 @@ void cs_relay_accept(void *arg, struct cs_listener *l, int fd, const struct sock
 	}
 	c = new_conn(r, l, fd, peer);
 	describe(&e, CS_EGRESS_CONNECT, c->id, l, peer);
+	e.cookie = c->cookie;
 	cs_channel_send(r->channel, &e);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	c->answer_timer = cs_loop_after(r->loop, ANSWER_MS, on_no_answer, c);

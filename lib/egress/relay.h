@@ -11,9 +11,9 @@
 
 struct cs_relay;
 
-/* Borrows everything. route_fd: see route.h. */
+/* Borrows everything. route_fd: see route.h; diag_fd: see peer.h. */
 struct cs_relay *cs_relay_new(struct cs_loop *loop, struct cs_channel *channel,
-			      struct cs_resolver *resolver, int route_fd);
+			      struct cs_resolver *resolver, int route_fd, int diag_fd);
 /* A cs_accept_fn; arg is the relay. The listener has a rule. */
 void cs_relay_accept(void *arg, struct cs_listener *listener, int fd,
 		     const struct sockaddr_storage *peer);

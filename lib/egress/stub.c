@@ -56,9 +56,12 @@ static void report(struct cs_stub *s, const char *host, const struct sockaddr_st
 		   const struct cs_target *allowed, const char *reason)
 {
 	struct cs_egress_event e = { .type = CS_EGRESS_DNS, .allowed = allowed != NULL };
+	const struct cs_name *name = allowed ? cs_names_find(&s->names, host) : NULL;
 	struct cs_ip ip;
 
 	snprintf(e.host, sizeof(e.host), "%s", host);
+	if (name)
+		inet_ntop(AF_INET, &name->addr, e.local_addr, sizeof(e.local_addr));
 	if (allowed && allowed->rule->origin)
 		snprintf(e.origin, sizeof(e.origin), "%s", allowed->rule->origin);
 	snprintf(e.reason, sizeof(e.reason), "%s", reason);

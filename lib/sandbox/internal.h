@@ -24,7 +24,7 @@ enum message_type {
 	MSG_SIGNAL, /* value: signal */
 };
 
-enum socket_kind { SOCKETS_TCP4 = 0, SOCKETS_TCP6, SOCKETS_UDP4 };
+enum socket_kind { SOCKETS_TCP4 = 0, SOCKETS_TCP6, SOCKETS_UDP4, SOCKETS_DIAG, SOCKET_KINDS };
 
 struct message {
 	uint32_t type;

@@ -124,6 +124,17 @@ static void send_sockets(struct inside *in, enum socket_kind kind, int family, i
 	}
 }
 
+/* A kernel without it only knows less about connections. */
+static void send_diag(struct inside *in)
+{
+	AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+				NETLINK_SOCK_DIAG);
+	struct message msg = { .type = MSG_SOCKETS, .value = SOCKETS_DIAG };
+
+	if (fd >= 0 && inside_send(in, &msg, &fd, 1) < 0)
+		inside_fail(in, "network", "send sockets");
+}
+
 /*
  * Everybody inside may use ports below 1024: development servers on 80, and the relay, which as
  * root's has become an ordinary user that does not own this namespace. They are loopback's own.
@@ -153,4 +164,6 @@ void network_setup(struct inside *in)
 	send_sockets(in, SOCKETS_TCP4, AF_INET, SOCK_STREAM, in->plan->tcp4);
 	send_sockets(in, SOCKETS_TCP6, AF_INET6, SOCK_STREAM, in->plan->tcp6);
 	send_sockets(in, SOCKETS_UDP4, AF_INET, SOCK_DGRAM, in->plan->udp4);
+	if (in->plan->diag)
+		send_diag(in);
 }

@@ -40,7 +40,7 @@ struct cs_sandbox {
 	int ctl_fd;
 	int life_fd; /* write end */
 	int terminal_fd, listener_fd;
-	struct sockets sockets[3];
+	struct sockets sockets[SOCKET_KINDS];
 	struct cs_sandbox_layers layers;
 	bool gone;
 	bool degraded; /* setup is a watcher: it kills when life_fd hangs up, and says MSG_EMPTY */
@@ -78,7 +78,7 @@ static void take_sockets(struct cs_sandbox *s, int kind, const int *fds, size_t 
 {
 	for (size_t i = 0; i < n; i++) {
 		int fd = fds[i];
-		if (kind < 0 || kind > SOCKETS_UDP4 || s->sockets[kind].n == MAX_SOCKETS)
+		if (kind < 0 || kind >= SOCKET_KINDS || s->sockets[kind].n == MAX_SOCKETS)
 			close(fd);
 		else
 			s->sockets[kind].fds[s->sockets[kind].n++] = fd;
@@ -234,6 +234,11 @@ int cs_sandbox_take_tcp6(struct cs_sandbox *s)
 int cs_sandbox_take_udp4(struct cs_sandbox *s)
 {
 	return take_socket(&s->sockets[SOCKETS_UDP4]);
+}
+
+int cs_sandbox_take_diag(struct cs_sandbox *s)
+{
+	return take_socket(&s->sockets[SOCKETS_DIAG]);
 }
 
 int cs_sandbox_take_terminal(struct cs_sandbox *s)

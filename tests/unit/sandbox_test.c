@@ -64,6 +64,7 @@ static void box_init(struct box *b, const char *script)
 	b->plan.tcp4 = 3;
 	b->plan.tcp6 = 1;
 	b->plan.udp4 = 1;
+	b->plan.diag = true;
 	cs_strv_add(&b->plan.argv, "sh");
 	cs_strv_add(&b->plan.argv, "-c");
 	cs_strv_add(&b->plan.argv, script);
@@ -200,6 +201,9 @@ START_TEST(sockets_live_in_the_network_namespace)
 	for (size_t i = 0; i < CS_COUNT(taken); i++)
 		ck_assert_int_ge(taken[i] = cs_sandbox_take_tcp4(s), 0);
 	ck_assert_int_eq(cs_sandbox_take_tcp4(s), -1);
+	AUTO_FD int diag = cs_sandbox_take_diag(s);
+	ck_assert_int_ge(diag, 0);
+	ck_assert_int_eq(cs_sandbox_take_diag(s), -1);
 	/* An address that only that namespace has, and a port below 1024. */
 	ck_assert_int_eq(bind(taken[0], (struct sockaddr *)&in, sizeof in), 0);
 	for (size_t i = 0; i < CS_COUNT(taken); i++)

@@ -125,8 +125,11 @@ static int by_object(const void *va, const void *vb)
 {
 	const struct cs_note *const *a = va;
 	const struct cs_note *const *b = vb;
+	const struct cs_oid *x = &(*a)->object;
+	const struct cs_oid *y = &(*b)->object;
 
-	return memcmp(&(*a)->object, &(*b)->object, sizeof((*a)->object));
+	/* What lies behind len is nobody's: equal ids must come together. */
+	return x->len != y->len ? x->len - y->len : memcmp(x->bytes, y->bytes, x->len);
 }
 
 static int add_all(struct addition *a, const struct cs_note *notes, size_t n, struct cs_err *err)

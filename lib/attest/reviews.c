@@ -332,7 +332,12 @@ static int by_statement(const void *va, const void *vb)
 	const struct cs_verified_signoff *const *b = vb;
 	int c = strcmp((*a)->statement, (*b)->statement);
 
-	return c ? c : strcmp((*a)->fingerprint, (*b)->fingerprint);
+	if (!c)
+		c = strcmp((*a)->fingerprint, (*b)->fingerprint);
+	/* One key may have signed twice, and been touched once. */
+	if (!c)
+		c = (*a)->touched - (*b)->touched;
+	return c ? c : (*a)->pin - (*b)->pin;
 }
 
 const struct cs_verified_signoff *const *cs_reviews_list(struct cs_reviews *r, size_t *n)

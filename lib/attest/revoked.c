@@ -102,6 +102,7 @@ static int parse_krl(struct cs_revoked_keys *r, const char *file, const char *da
 		     struct cs_err *err)
 {
 	struct wire w = { (const uint8_t *)data, len, false };
+	bool signatures = false;
 
 	wire_bytes(&w, MAGIC_LEN);
 	if (wire_u32(&w) != KRL_VERSION)
@@ -116,9 +117,12 @@ static int parse_krl(struct cs_revoked_keys *r, const char *file, const char *da
 		uint8_t kind = wire_byte(&w);
 		struct wire_string section = wire_string(&w);
 
-		if (!w.bad && kind == SECTION_SIGNATURE) /* and nothing but signatures after it */
-			return 0;
-		if (w.bad || !take_section(r, kind, section))
+		/* Nothing but signatures may follow one; they are not needed: the file is trusted. */
+		if (kind == SECTION_SIGNATURE)
+			wire_string(&w);
+		signatures |= kind == SECTION_SIGNATURE;
+		if (w.bad || (signatures && kind != SECTION_SIGNATURE) ||
+		    (!signatures && !take_section(r, kind, section)))
 			return cs_err_set(err, CS_UNSUPPORTED,
 					  "%s: a section %u of the revocation list that cannot be "
 					  "read",
@@ -145,9 +149,11 @@ static bool take_key(struct cs_revoked_keys *r, char *line)
 {
 	AUTO_BUF struct cs_buf blob = CS_BUF_INIT;
 	char *type = strsep(&line, " \t");
-	char *key = strsep(&line, " \t");
+	char *key = line ? line + strspn(line, " \t") : NULL;
 	struct wire w;
 
+	if (key)
+		key[strcspn(key, " \t")] = '\0';
 	if (!key || cs_base64_decode(&blob, key, strlen(key)) < 0)
 		return false;
 	w = (struct wire){ (const uint8_t *)blob.data, blob.len, false };

@@ -6,10 +6,12 @@
  *
  * Only what names one person's key is used. A line with a pattern for a principal, with
  * cert-authority, or with an option that is not known here is kept aside: ssh-keygen would give it
- *a meaning, and taking it for less than it says would let somebody in or count one key twice.
+ * a meaning, and taking it for less than it says would let somebody in or count one key twice.
+ * What ssh-keygen does not accept (an option twice, or without its quotes) is not accepted here:
+ * two lines that limit a key must never be read as two that allow.
  *
- * Times are YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with Z in UTC, else in local time, as
- * ssh-keygen has it.
+ * Times are YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, with Z or UTC in UTC, else in local time
+ * without daylight saving, as ssh-keygen has it.
  */
 #include "wire.h"
 
@@ -27,6 +29,7 @@ struct signer {
 	struct cs_strv namespaces; /* patterns; empty: any */
 	int64_t after_ns, before_ns;
 	struct cs_ssh_key key;
+	unsigned int options; /* seen: bits of the table's places */
 	int line;
 	char *unusable; /* why; NULL: usable */
 };
@@ -115,33 +118,49 @@ static bool unquote(char **word)
 
 /* ---- options ---- */
 
+/* "Z", "UTC", or nothing; false: something else. */
+static bool parse_zone(bool *utc, const char *text)
+{
+	*utc = *text != '\0';
+	return !*utc || !strcasecmp(text, "Z") || !strcasecmp(text, "UTC");
+}
+
 static bool parse_time(int64_t *out_ns, const char *text)
 {
 	size_t len = strspn(text, "0123456789");
-	bool utc = text[len] == 'Z' || text[len] == 'z';
-	struct tm tm = { .tm_isdst = -1 };
 	char digits[15] = "00000000000000";
+	struct tm tm = { 0 };
+	bool utc;
 	time_t t;
 
-	if ((len != 8 && len != 12 && len != 14) || text[len + utc])
+	if ((len != 8 && len != 12 && len != 14) || !parse_zone(&utc, text + len))
 		return false;
 	memcpy(digits, text, len);
 	if (sscanf(digits, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
 		   &tm.tm_min, &tm.tm_sec) != 6)
 		return false;
-	if (tm.tm_year < 1970 || tm.tm_year > 2200 || tm.tm_mon < 1 || tm.tm_mon > 12 ||
-	    tm.tm_mday < 1 || tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
-	    tm.tm_sec > 59)
+	if (tm.tm_year < 1970 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
+	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59)
 		return false;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
 	t = utc ? timegm(&tm) : mktime(&tm);
-	*out_ns = t * NS_PER_S;
+	/* Nanoseconds end in the year 2262, dates do not. */
+	*out_ns = t < NO_END / NS_PER_S ? t * NS_PER_S : NO_END;
 	return t >= 0;
 }
 
+static void set_aside(struct signer *s, const char *why)
+{
+	if (!s->unusable)
+		s->unusable = cs_strdup(why);
+}
+
+/* OpenSSH's patterns know '*' and '?' only; cs_wildmatch() would find more in these. */
 static bool take_namespaces(struct signer *s, char *value)
 {
+	if (strpbrk(value, "[\\"))
+		set_aside(s, "its namespaces are not understood");
 	return split(&s->namespaces, value);
 }
 
@@ -165,12 +184,6 @@ static const struct {
 	{ "cert-authority", NULL },
 };
 
-static void set_aside(struct signer *s, const char *why)
-{
-	if (!s->unusable)
-		s->unusable = cs_strdup(why);
-}
-
 /* One option; false: it does not parse. */
 static bool take_option(struct signer *s, char *word)
 {
@@ -181,24 +194,31 @@ static bool take_option(struct signer *s, char *word)
 		*value++ = '\0';
 	while (i < CS_COUNT(options) && strcasecmp(options[i].name, word) != 0)
 		i++;
+	if (!*word)
+		return false;
 	if (i == CS_COUNT(options) || !options[i].take) {
 		set_aside(s, i == CS_COUNT(options) ? "it has an unknown option"
 						    : "it names a certificate authority");
 		return true;
 	}
-	return value && unquote(&value) && options[i].take(s, value);
+	if (s->options & 1u << i)
+		return false;
+	s->options |= 1u << i;
+	return value && *value == '"' && unquote(&value) && options[i].take(s, value);
 }
 
-/* Commas inside quotes do not end an option. */
+/* Commas inside quotes do not end an option; behind one there is another. */
 static bool take_options(struct signer *s, char *word)
 {
-	while (*word) {
+	while (word) {
 		bool quoted = false;
 		char *end = word;
 
 		for (; *end && (quoted || *end != ','); end++)
 			quoted ^= *end == '"';
-		if (*end)
+		if (!*end)
+			end = NULL;
+		else
 			*end++ = '\0';
 		if (!take_option(s, word))
 			return false;

@@ -50,16 +50,6 @@ static bool get_time_or_null(int64_t *out, const cJSON *item)
 	       (cJSON_IsString(item) && cs_time_parse(out, item->valuestring) == 0 && *out > 0);
 }
 
-/* Bytes without a NUL; the caller frees. NULL: they are none. */
-static char *get_bytes(const cJSON *obj, const char *key)
-{
-	AUTO_BUF struct cs_buf bytes = CS_BUF_INIT;
-
-	if (cs_json_get_bytes(&bytes, obj, key) < 0 || strlen(bytes.data) != bytes.len)
-		return NULL;
-	return cs_strdup(bytes.data);
-}
-
 static bool is_object(const cJSON *item, int members)
 {
 	return cJSON_IsObject(item) && cJSON_GetArraySize(item) == members;
@@ -68,6 +58,19 @@ static bool is_object(const cJSON *item, int members)
 static const cJSON *get(const cJSON *obj, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(obj, key);
+}
+
+/* Bytes without a NUL; the caller frees. NULL: they are none. */
+static char *get_bytes(const cJSON *obj, const char *key)
+{
+	AUTO_BUF struct cs_buf bytes = CS_BUF_INIT;
+	const cJSON *item = get(obj, key);
+
+	if (!cJSON_IsString(item) && !is_object(item, 1))
+		return NULL;
+	if (cs_json_get_bytes(&bytes, obj, key) < 0 || strlen(bytes.data) != bytes.len)
+		return NULL;
+	return cs_strdup(bytes.data);
 }
 
 /* ---- transitions ---- */
@@ -242,6 +245,10 @@ static bool is_ref(const char *name)
 {
 	size_t len = strlen(name);
 
+	for (const char *p = name; *p; p++) {
+		if ((unsigned char)*p < ' ')
+			return false;
+	}
 	return !strncmp(name, "refs/", 5) && len > 5 && len < 1024 && name[len - 1] != '/' &&
 	       !strstr(name, "//") && !strstr(name, "..") && !strpbrk(name, " ~^:?*[\\\177");
 }
@@ -280,10 +287,12 @@ static const char *predicate_problem(struct cs_signoff *out, const cJSON *p)
 static const char *subject_problem(struct cs_signoff *out, const cJSON *root)
 {
 	const cJSON *array = get(root, "subject");
-	const cJSON *digest = get(cJSON_GetArrayItem(array, 0), "digest");
+	const cJSON *subject = cJSON_GetArrayItem(array, 0);
+	const cJSON *digest = get(subject, "digest");
 	struct cs_oid target;
 
-	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) != 1 || !is_object(digest, 2))
+	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) != 1 || !is_object(subject, 2) ||
+	    !cJSON_IsString(get(subject, "name")) || !is_object(digest, 2))
 		return "not one subject with two digests";
 	if (!get_oid(&out->commit, get(digest, "gitCommit")) ||
 	    !get_oid(&out->tree, get(digest, "gitTree")))

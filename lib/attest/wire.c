@@ -90,8 +90,8 @@ static const struct key_type types[] = {
 	  65 },
 };
 
-#define RSA_MIN_BYTES 256 /* 2,048 bits */
-#define RSA_MAX_BYTES 2048
+#define RSA_MIN_BYTES 257 /* 2,048 bits, and the zero in front of the highest one */
+#define RSA_MAX_BYTES 2049
 
 /* A positive mpint: no sign bit, and a leading zero only where there would be one. */
 static bool is_positive(struct wire_string s)
@@ -103,8 +103,7 @@ static bool read_rsa(struct key_parts *parts, struct wire *w)
 {
 	parts->e = wire_string(w);
 	parts->n = wire_string(w);
-	return is_positive(parts->e) && is_positive(parts->n) && parts->e.len <= 8 &&
-	       parts->n.len >= RSA_MIN_BYTES && parts->n.len <= RSA_MAX_BYTES;
+	return is_positive(parts->e) && is_positive(parts->n) && parts->e.len <= 8;
 }
 
 static bool read_point(struct key_parts *parts, struct wire *w)
@@ -121,13 +120,22 @@ static bool read_parts(struct key_parts *parts, struct wire *w)
 {
 	bool good = parts->type->algorithm == KEY_RSA ? read_rsa(parts, w) : read_point(parts, w);
 
-	if (parts->type->security_key) {
+	if (parts->type->security_key)
 		parts->application = wire_string(w);
-		/* Web authentication has other applications, and signs other bytes. */
-		good = good && parts->application.len >= 4 &&
-		       !memcmp(parts->application.p, "ssh:", 4);
-	}
 	return good && wire_done(w);
+}
+
+/* NULL, or why a whole key is not used: others may stand beside it. */
+static const char *why_unsupported(const struct key_parts *parts)
+{
+	if (parts->type->algorithm == KEY_RSA &&
+	    (parts->n.len < RSA_MIN_BYTES || parts->n.len > RSA_MAX_BYTES))
+		return "RSA keys below 2048 bits or above 16384 are not supported";
+	/* Web authentication has other applications, and signs other bytes. */
+	if (parts->type->security_key &&
+	    (parts->application.len < 4 || memcmp(parts->application.p, "ssh:", 4) != 0))
+		return "security keys for other applications than ssh are not supported";
+	return NULL;
 }
 
 static void fingerprint(struct cs_ssh_key *key)
@@ -155,6 +163,7 @@ int key_parse(struct cs_ssh_key *key, struct key_parts *parts, const void *blob,
 	struct wire_string type = wire_string(&w);
 	AUTO_FREE char *name = cs_strndup((const char *)type.p, type.len);
 	AUTO_FREE char *shown = cs_escape_line(name);
+	const char *why;
 	size_t i = 0;
 
 	if (w.bad)
@@ -166,8 +175,10 @@ int key_parse(struct cs_ssh_key *key, struct key_parts *parts, const void *blob,
 				  shown);
 	*parts = (struct key_parts){ .type = &types[i] };
 	if (!read_parts(parts, &w))
-		return cs_err_set(err, CS_CORRUPT, "malformed %s key%s", types[i].name,
-				  types[i].algorithm == KEY_RSA ? ", or one below 2048 bits" : "");
+		return cs_err_set(err, CS_CORRUPT, "malformed %s key", types[i].name);
+	why = why_unsupported(parts);
+	if (why)
+		return cs_err_set(err, CS_UNSUPPORTED, "%s", why);
 	cs_ssh_key_release(key);
 	snprintf(key->type, sizeof(key->type), "%s", types[i].name);
 	key->security_key = types[i].security_key;

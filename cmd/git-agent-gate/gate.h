@@ -36,6 +36,9 @@ struct place {
 /* Judges one update, says why, and notes a denial in the place. */
 int judge(struct place *p, const struct update *u, struct cs_err *err) CS_CHECKED;
 
+/* What is managed, and the user's own file: for what a push shares. The caller frees. */
+int load_user_policy(struct cs_policy **out, const struct place *p, struct cs_err *err) CS_CHECKED;
+
 /* The verbs. Each leaves its verdict in *status: 0 or 1. */
 int hook_receive(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
 int hook_update(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;

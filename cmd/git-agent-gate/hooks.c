@@ -12,12 +12,12 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "countersign/record.h"
 
 #define INPUT_MAX (64u << 20)
 #define NOTES	  "refs/notes/agent-run/"
 #define FETCHED	  "refs/agent-run-remote/"
-/* The same name here and there. */
-#define NOTES_TO_NOTES CS_NOTES_REVIEW
+#define RECORDS	  "refs/agent-run/"
 
 /* Zeroes are git's "nothing". */
 static int parse_oid(struct cs_oid *out, const char *hex, struct cs_err *err)
@@ -208,50 +208,102 @@ static int fetch_notes(struct place *p, const char *from, struct cs_err *err)
 }
 
 /* Ours with theirs, so that a push of them is a fast-forward. */
-static int merge_notes(struct place *p, struct cs_err *err)
+static int merge_notes(struct place *p, const struct cs_strv *refs, struct cs_err *err)
 {
-	AUTO_FREE char *fetched = cs_asprintf(FETCHED "%s/notes/review", p->remote.name);
 	AUTO_FREE char *name = NULL;
 	AUTO_FREE char *email = NULL;
-	struct cs_oid theirs;
-	int rc;
+	int rc = cs_repo_identity(&name, &email, p->repo, err);
 
-	if (cs_repo_read_ref(&theirs, p->repo, fetched, NULL) < 0)
-		return 0;
-	rc = cs_repo_identity(&name, &email, p->repo, err);
-	return rc < 0 ? rc : cs_notes_merge(p->repo, CS_NOTES_REVIEW, &theirs, name, email, err);
+	for (size_t i = 0; rc == 0 && i < refs->n; i++) {
+		const char *ref = refs->v[i];
+		AUTO_FREE char *fetched = NULL;
+		struct cs_oid theirs;
+
+		if (strncmp(ref, NOTES, sizeof(NOTES) - 1) != 0)
+			continue;
+		fetched =
+			cs_asprintf(FETCHED "%s/notes/%s", p->remote.name, ref + sizeof(NOTES) - 1);
+		if (cs_repo_read_ref(&theirs, p->repo, fetched, NULL) == 0)
+			rc = cs_notes_merge(p->repo, ref, &theirs, name, email, err);
+	}
+	return rc;
 }
 
 /* --no-verify: this push is the gate's own, and its hook would be us. */
-static int push_notes(bool *done, struct place *p, const char *url, struct cs_err *err)
+static int push_refs(bool *done, struct place *p, const char *url, const struct cs_strv *refs,
+		     struct cs_err *err)
 {
+	AUTO_STRV struct cs_strv args = CS_STRV_INIT;
 	AUTO_BUF struct cs_buf out = CS_BUF_INIT;
-	int status = 0;
-	int rc = cs_user_git(
-		&out, &status, p->repo,
-		(const char *[]){ "push", "--quiet", "--no-verify", url, NOTES_TO_NOTES, NULL },
-		err);
+	int status = 0, rc;
 
+	for (const char *const *a = (const char *[]){ "push", "--quiet", "--no-verify", url, NULL };
+	     *a; a++)
+		cs_strv_add(&args, *a);
+	for (size_t i = 0; i < refs->n; i++)
+		cs_strv_add(&args, refs->v[i]);
+	rc = cs_user_git(&out, &status, p->repo, (const char *const *)args.v, err);
 	*done = rc == 0 && status == 0;
 	return rc;
+}
+
+/* "refs/agent-run/7f/7f3a...": a refspec for all records that begin like it, each once. */
+static int add_records(void *arg, const char *name, const struct cs_oid *oid)
+{
+	struct cs_strv *refs = arg;
+	const char *id = name + sizeof(RECORDS "7f/") - 1;
+	AUTO_FREE char *spec = NULL;
+
+	(void)oid;
+	if (strlen(name) != sizeof(RECORDS "7f/") - 1 + CS_RUN_ID_HEX - 1 || !cs_run_id_valid(id))
+		return 0;
+	spec = cs_asprintf(RECORDS "%.2s/*:" RECORDS "%.2s/*", id, id);
+	if (!cs_strv_has(refs, spec))
+		cs_strv_add(refs, spec);
+	return 0;
+}
+
+/*
+ * What goes with a push: sign-offs always, since it may need them; with record.share = statements
+ * the runs' signed statements too; with all the whole records.
+ */
+static int find_shared(struct cs_strv *refs, struct place *p, struct cs_err *err)
+{
+	AUTO_POLICY struct cs_policy *policy = NULL;
+	struct cs_oid tip;
+	const char *word;
+	int rc = load_user_policy(&policy, p, err);
+
+	if (rc < 0)
+		return rc;
+	word = cs_policy_str(policy, "record.share");
+	if (cs_repo_read_ref(&tip, p->repo, CS_NOTES_REVIEW, NULL) == 0)
+		cs_strv_add(refs, CS_NOTES_REVIEW);
+	if (!word || !strcmp(word, "none"))
+		return 0;
+	if (cs_repo_read_ref(&tip, p->repo, CS_NOTES_PROVENANCE, NULL) == 0)
+		cs_strv_add(refs, CS_NOTES_PROVENANCE);
+	return strcmp(word, "all") != 0
+		       ? 0
+		       : cs_repo_each_ref(p->repo, RECORDS, add_records, refs, err);
 }
 
 /* A failure only warns: where the server needs the notes, it refuses by itself. */
 static void share(struct place *p, const char *url)
 {
+	AUTO_STRV struct cs_strv refs = CS_STRV_INIT;
 	struct cs_err err = CS_ERR_INIT;
-	struct cs_oid tip;
 	bool done = false;
-	int rc = 0;
+	int rc = p->remote.name ? find_shared(&refs, p, &err) : 0;
 
-	if (!p->remote.name || cs_repo_read_ref(&tip, p->repo, CS_NOTES_REVIEW, NULL) < 0)
+	if (rc == 0 && !refs.n)
 		return;
 	for (int attempt = 0; rc == 0 && !done && attempt < 3; attempt++) {
-		rc = push_notes(&done, p, url, &err);
+		rc = push_refs(&done, p, url, &refs, &err);
 		if (rc == 0 && !done)
 			rc = fetch_notes(p, url, &err);
 		if (rc == 0 && !done)
-			rc = merge_notes(p, &err);
+			rc = merge_notes(p, &refs, &err);
 	}
 	if (!done) {
 		AUTO_FREE char *why = cs_escape_line(rc < 0 ? err.msg : "the remote refused them");

@@ -3,13 +3,16 @@
  * One update against what this place knows. Rules and principals never come from what is pushed:
  *
  *	server	<git dir>/countersign/, /etc/countersign/ (both managed: they lock), then
- *		.countersign/ in the default branch's OLD tree; the policy in another branch's
- *		OLD tree may only tighten
+ *		.countersign/ in the default branch's OLD tree; then in another branch's OLD tree
  *	client	/etc/countersign/ (managed), then .countersign/ in the OLD trees, as the remote had
- *		them; principals from git's gpg.ssh.allowedSignersFile where neither has a file
+ *		them; then the user's own policy. Principals from git's
+ *		gpg.ssh.allowedSignersFile where neither has a file
  *
- * Policies are merged. Of allowed_signers and revoked_keys the first file that exists counts, as a
- * whole. What exists and cannot be read is an error, never a missing file; an error denies.
+ * Policies are merged. Another branch's OLD tree and the user may only tighten, and a new section
+ * with a stronger name would loosen whatever its keys say: so an update is judged once without
+ * them, once with each more, and the strictest verdict counts. Of allowed_signers and revoked_keys
+ *the first file that exists counts, as a whole. What exists and cannot be read is an error, never a
+ *missing file; an error denies.
  */
 #include "gate.h"
 
@@ -27,13 +30,17 @@
 #define MAX_LINES 40
 #define HEADS	  "refs/heads/"
 
+/* Who adds to the policy, in this order; each is judged by with those before it. */
+enum stage { STAGE_TRUSTED, STAGE_OWN, STAGE_USER, N_STAGES };
+
 struct rules {
-	struct cs_policy *policy;
+	struct cs_policy *policy[N_STAGES]; /* NULL: this one says nothing about gates */
 	struct cs_signers *signers;
 	struct cs_revoked_keys *revoked;
 	struct cs_reviews *reviews;
 	struct cs_oid trusted; /* the tree that is believed; len 0: none */
 	struct cs_oid own;     /* the branch's OLD tree, where that is another one */
+	int64_t now_ns;
 };
 
 static void release(struct rules *r)
@@ -41,7 +48,8 @@ static void release(struct rules *r)
 	cs_reviews_free(r->reviews);
 	cs_revoked_keys_free(r->revoked);
 	cs_signers_free(r->signers);
-	cs_policy_free(r->policy);
+	for (size_t i = 0; i < N_STAGES; i++)
+		cs_policy_free(r->policy[i]);
 }
 
 /* *found says whether the file is there; everything else that goes wrong is an error. */
@@ -113,41 +121,107 @@ static int add_policy_dir(struct cs_policy *policy, const char *dir, struct cs_e
 	return rc;
 }
 
-/* May only tighten. */
-static int add_own(struct rules *r, const struct place *p, struct cs_err *err)
+static int add_managed(struct cs_policy *policy, const struct place *p, struct cs_err *err)
+{
+	AUTO_FREE char *own = cs_asprintf("%s/countersign/policy", cs_repo_common_dir(p->repo));
+	int rc = p->server ? add_policy_file(policy, own, err) : 0;
+
+	if (rc == 0)
+		rc = add_policy_file(policy, ETC "/policy", err);
+	return rc < 0 ? rc : add_policy_dir(policy, ETC "/policy.d", err);
+}
+
+static int add_tree(struct cs_policy *policy, const struct place *p, const struct cs_oid *tree,
+		    struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
 	bool found = false;
-	int rc = read_tree(&text, &found, p->repo, &r->own, "policy", err);
+	int rc = read_tree(&text, &found, p->repo, tree, "policy", err);
 
 	if (rc == 0 && found)
-		rc = cs_policy_add(r->policy, CS_LAYER_REPOSITORY, TREE_DIR "/policy", text.data,
+		rc = cs_policy_add(policy, CS_LAYER_TRUSTED, TREE_DIR "/policy", text.data,
 				   text.len, err);
 	return rc;
 }
 
+static int add_user(struct cs_policy *policy, struct cs_err *err)
+{
+	return cs_policy_load_operator(policy, getenv("HOME"), getenv("XDG_CONFIG_HOME"), NULL,
+				       err);
+}
+
+static int load_stage(struct cs_policy **out, enum stage stage, const struct rules *r,
+		      const struct place *p, struct cs_err *err)
+{
+	AUTO_POLICY struct cs_policy *policy = NULL;
+	int rc;
+
+	cs_policy_new(&policy);
+	rc = add_managed(policy, p, err);
+	if (rc == 0)
+		rc = add_tree(policy, p, &r->trusted, err);
+	if (rc == 0 && stage >= STAGE_OWN)
+		rc = add_tree(policy, p, &r->own, err);
+	if (rc == 0 && stage >= STAGE_USER)
+		rc = add_user(policy, err);
+	if (rc == 0)
+		rc = cs_policy_seal(policy, err);
+	if (rc == 0)
+		*out = cs_steal(&policy);
+	return rc;
+}
+
+/* Whether the branch's own tree has a policy, and another one. */
+static int adds_policy(bool *adds, const struct rules *r, const struct place *p, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf trusted = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf own = CS_BUF_INIT;
+	bool found, found_own = false;
+	int rc = read_tree(&trusted, &found, p->repo, &r->trusted, "policy", err);
+
+	if (rc == 0)
+		rc = read_tree(&own, &found_own, p->repo, &r->own, "policy", err);
+	*adds = found_own && (trusted.len != own.len || memcmp(trusted.data, own.data, own.len));
+	return rc;
+}
+
+static bool says_anything(const struct cs_policy *policy)
+{
+	return cs_policy_says(policy, CS_LAYER_OPERATOR, "gate") ||
+	       cs_policy_says(policy, CS_LAYER_OPERATOR, "review");
+}
+
 static int load_policy(struct rules *r, const struct place *p, struct cs_err *err)
 {
-	AUTO_FREE char *own = cs_asprintf("%s/countersign/policy", cs_repo_common_dir(p->repo));
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	bool found = false;
-	int rc = 0;
+	AUTO_POLICY struct cs_policy *users = NULL;
+	bool adds;
+	int rc = load_stage(&r->policy[STAGE_TRUSTED], STAGE_TRUSTED, r, p, err);
 
-	cs_policy_new(&r->policy);
-	if (p->server)
-		rc = add_policy_file(r->policy, own, err);
 	if (rc == 0)
-		rc = add_policy_file(r->policy, ETC "/policy", err);
+		rc = adds_policy(&adds, r, p, err);
+	if (rc == 0 && adds)
+		rc = load_stage(&r->policy[STAGE_OWN], STAGE_OWN, r, p, err);
+	if (rc == 0 && !p->server)
+		rc = load_stage(&users, STAGE_USER, r, p, err);
+	if (rc == 0 && users && says_anything(users))
+		r->policy[STAGE_USER] = cs_steal(&users);
+	return rc;
+}
+
+int load_user_policy(struct cs_policy **out, const struct place *p, struct cs_err *err)
+{
+	AUTO_POLICY struct cs_policy *policy = NULL;
+	int rc;
+
+	cs_policy_new(&policy);
+	rc = add_managed(policy, p, err);
 	if (rc == 0)
-		rc = add_policy_dir(r->policy, ETC "/policy.d", err);
+		rc = add_user(policy, err);
 	if (rc == 0)
-		rc = read_tree(&text, &found, p->repo, &r->trusted, "policy", err);
-	if (rc == 0 && found)
-		rc = cs_policy_add(r->policy, CS_LAYER_TRUSTED, TREE_DIR "/policy", text.data,
-				   text.len, err);
+		rc = cs_policy_seal(policy, err);
 	if (rc == 0)
-		rc = add_own(r, p, err);
-	return rc < 0 ? rc : cs_policy_seal(r->policy, err);
+		*out = cs_steal(&policy);
+	return rc;
 }
 
 /* ---- principals ---- */
@@ -349,14 +423,57 @@ static void tell_setup(const struct rules *r, const struct place *p)
 		p->server ? "the server's countersign/" : "gpg.ssh.allowedSignersFile");
 }
 
+static int judge_by(struct cs_gate_report *report, const struct cs_policy *policy,
+		    const struct rules *r, const struct place *p, const struct update *u,
+		    struct cs_err *err)
+{
+	const struct cs_gate_hints hints = { known, p->repo };
+	const struct cs_gate_update update = { u->ref, u->old_oid, u->new_oid };
+	struct cs_oid landed[64];
+	struct cs_gate_opts opts = {
+		.repo = p->repo,
+		.policy = policy,
+		.default_ref = p->default_ref,
+		.repositories = &p->repositories,
+		.landed = landed,
+		.reviews = r->reviews,
+		.provenance = &p->provenance,
+		.n_provenance = p->provenance.len ? 1 : 0,
+		.hints = p->server ? NULL : &hints,
+		.server = p->server,
+		.now_ns = r->now_ns,
+	};
+	int rc = find_landed(&opts.n_landed, landed, CS_COUNT(landed), &opts, p, u, err);
+
+	return rc < 0 ? rc : cs_gate_judge(report, &opts, &update, err);
+}
+
+/* The strictest of all verdicts; of equal ones the first. */
+static int judge_all(struct cs_gate_report *out, const struct rules *r, const struct place *p,
+		     const struct update *u, struct cs_err *err)
+{
+	int rc = judge_by(out, r->policy[STAGE_TRUSTED], r, p, u, err);
+
+	for (size_t i = STAGE_OWN; rc == 0 && i < N_STAGES; i++) {
+		struct cs_gate_report other = CS_GATE_REPORT_INIT;
+
+		if (!r->policy[i] || out->verdict == CS_GATE_DENY)
+			continue;
+		rc = judge_by(&other, r->policy[i], r, p, u, err);
+		if (rc < 0 || other.verdict < out->verdict) {
+			cs_gate_report_release(out);
+			*out = other;
+		} else {
+			cs_gate_report_release(&other);
+		}
+	}
+	return rc;
+}
+
 int judge(struct place *p, const struct update *u, struct cs_err *err)
 {
 	struct cs_gate_report report = CS_GATE_REPORT_INIT;
-	struct rules r = { 0 };
-	struct cs_oid landed[64];
-	const struct cs_gate_hints hints = { known, p->repo };
-	const int64_t now = cs_wall_ns();
-	const struct cs_gate_update update = { u->ref, u->old_oid, u->new_oid };
+	struct rules r = { .now_ns = cs_wall_ns() };
 	int rc = find_trusted(&r, p, u, err);
 
 	if (rc == 0)
@@ -365,30 +482,15 @@ int judge(struct place *p, const struct update *u, struct cs_err *err)
 		rc = load_keys(&r, p, err);
 	if (rc == 0) {
 		const struct cs_reviews_opts opts = { p->repo,	 p->notes,  CS_COUNT(p->notes),
-						      r.signers, r.revoked, now };
+						      r.signers, r.revoked, r.now_ns };
 
 		rc = cs_reviews_open(&r.reviews, &opts, err);
 	}
 	if (rc == 0) {
-		struct cs_gate_opts opts = {
-			.repo = p->repo,
-			.policy = r.policy,
-			.default_ref = p->default_ref,
-			.repositories = &p->repositories,
-			.landed = landed,
-			.reviews = r.reviews,
-			.provenance = &p->provenance,
-			.n_provenance = p->provenance.len ? 1 : 0,
-			.hints = p->server ? NULL : &hints,
-			.server = p->server,
-			.now_ns = now,
-		};
-		rc = find_landed(&opts.n_landed, landed, CS_COUNT(landed), &opts, p, u, err);
-		if (rc == 0) {
-			rc = cs_gate_judge(&report, &opts, &update, err);
+		rc = judge_all(&report, &r, p, u, err);
+		if (report.ref)
 			say(p, &report);
-			tell_setup(&r, p);
-		}
+		tell_setup(&r, p);
 	}
 	if (rc < 0)
 		p->denied = true;

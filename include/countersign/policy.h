@@ -90,6 +90,9 @@ const char *cs_policy_origin(const struct cs_policy *policy, const char *key);
  */
 void cs_policy_subsections(struct cs_strv *out, const struct cs_policy *policy,
 			   const char *section);
+/* Whether a document of this layer, or a flag, says anything about a section. */
+bool cs_policy_says(const struct cs_policy *policy, enum cs_policy_layer layer,
+		    const char *section);
 /* `[sandbox] memory = 75% 8g`: the lower of a share of total_bytes and of bytes. 0: no limit. */
 int64_t cs_policy_memory(const struct cs_policy *policy, int64_t total_bytes);
 

@@ -272,6 +272,17 @@ int cs_policy_load_operator(struct cs_policy *policy, const char *home, const ch
 	return rc;
 }
 
+bool cs_policy_says(const struct cs_policy *policy, enum cs_policy_layer layer, const char *section)
+{
+	for (size_t i = 0; i < policy->n_statements; i++) {
+		const struct cs_policy_statement *st = &policy->statements[i];
+
+		if (st->layer == layer && !strcmp(st->key->section, section))
+			return true;
+	}
+	return false;
+}
+
 /* ---- sealing --------------------------------------------------------------------------------- */
 
 static void collect_commands(struct cs_policy *policy)

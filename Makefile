@@ -29,7 +29,7 @@ DEPS := gcc make pkg-config libc6-dev git libgit2-dev libseccomp-dev libcjson-de
 	linux-libc-dev openssh-client
 TEST_DEPS := check bubblewrap strace gdb python3 nodejs npm jq openssl libasan8 libubsan1 libtsan2 \
 	util-linux bsdextrautils procps iproute2 attr file curl autoconf automake perl tmux man-db socat ripgrep \
-	ltrace cmake python3-pip python3-setuptools python3-wheel
+	ltrace cmake python3-pip python3-setuptools python3-wheel pre-commit
 LINT_DEPS := clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck
 
 CC ?= gcc
@@ -97,8 +97,9 @@ $(BUILD)/%.o: %.c Makefile VERSION
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CS_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The assembler includes the profiles; the compiler's dependency files do not say so.
+# The assembler includes the profiles and the hook; the compiler's dependency files do not say so.
 $(BUILD)/lib/agent/builtin.o: $(wildcard lib/agent/profiles/*)
+$(BUILD)/cmd/git-agent-gate/install.o: hooks/hook.sh
 
 $(LIB): $(call OBJ,$(LIB_SRC))
 	$(call say,AR,$@)

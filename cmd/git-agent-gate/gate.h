@@ -6,10 +6,11 @@
 #include "countersign/gate.h"
 #include "countersign/remote.h"
 
-#define PROGRAM "git-agent-gate"
+#define PROGRAM	       "git-agent-gate"
+#define HOOK_INPUT_MAX (64u << 20)
 
 struct gate_args {
-	bool server, client, json, fetch;
+	bool server, local, template, json, fetch;
 	const char *ref, *remote, *chain;
 	struct cs_strv repositories;
 };
@@ -29,10 +30,19 @@ struct place {
 	struct cs_strv repositories;
 	struct cs_oid notes[3]; /* own, fetched, incoming; len 0: none */
 	struct cs_oid provenance;
+	bool local;		   /* a clone's own branches are judged */
+	struct cs_oid arrived[64]; /* what a remote has just sent, in the same transaction */
+	size_t n_arrived;
 	bool denied;
 	cJSON *reports; /* --json */
 };
 
+/* Finds what judging needs: remote (NULL: the branch's), names, notes. */
+int place_ready(struct place *p, const char *remote, const char *url,
+		struct cs_err *err) CS_CHECKED;
+/* The hook that was here before: the same words, the same input; its refusal is one. */
+int run_chained(struct place *p, const struct cs_strv *operands, const struct cs_buf *input,
+		struct cs_err *err) CS_CHECKED;
 /* Judges one update, says why, and notes a denial in the place. */
 int judge(struct place *p, const struct update *u, struct cs_err *err) CS_CHECKED;
 
@@ -45,6 +55,11 @@ int hook_update(struct place *p, const struct cs_strv *operands, struct cs_err *
 int hook_push(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
 int verify(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
 int install(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
+int hook_merge(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
+int hook_transaction(struct place *p, const struct cs_strv *operands,
+		     struct cs_err *err) CS_CHECKED;
+/* Without a repository: hooks for every clone to come. */
+int install_template(const struct gate_args *args, struct cs_err *err) CS_CHECKED;
 int uninstall(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
 int hook_status(struct place *p, const struct cs_strv *operands, struct cs_err *err) CS_CHECKED;
 

@@ -14,10 +14,9 @@
 #include <unistd.h>
 #include "countersign/record.h"
 
-#define INPUT_MAX (64u << 20)
-#define NOTES	  "refs/notes/agent-run/"
-#define FETCHED	  "refs/agent-run-remote/"
-#define RECORDS	  "refs/agent-run/"
+#define NOTES	"refs/notes/agent-run/"
+#define FETCHED "refs/agent-run-remote/"
+#define RECORDS "refs/agent-run/"
 
 /* Zeroes are git's "nothing". */
 static int parse_oid(struct cs_oid *out, const char *hex, struct cs_err *err)
@@ -67,9 +66,8 @@ static int each(struct place *p, const struct cs_buf *input, each_line fn, struc
 	return rc;
 }
 
-/* The hook that was here before: the same words, the same input; its refusal is one. */
-static int run_chained(struct place *p, const struct cs_strv *operands, const struct cs_buf *input,
-		       struct cs_err *err)
+int run_chained(struct place *p, const struct cs_strv *operands, const struct cs_buf *input,
+		struct cs_err *err)
 {
 	AUTO_STRV struct cs_strv argv = CS_STRV_INIT;
 	AUTO_FD int fd = -1;
@@ -151,7 +149,7 @@ static int receive_line(struct place *p, char *line, struct cs_err *err)
 int hook_receive(struct place *p, const struct cs_strv *operands, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf input = CS_BUF_INIT;
-	int rc = cs_read_fd(&input, STDIN_FILENO, INPUT_MAX, err);
+	int rc = cs_read_fd(&input, STDIN_FILENO, HOOK_INPUT_MAX, err);
 
 	if (rc == 0)
 		rc = each(p, &input, find_incoming, err);
@@ -315,7 +313,7 @@ static void share(struct place *p, const char *url)
 int hook_push(struct place *p, const struct cs_strv *operands, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf input = CS_BUF_INIT;
-	int rc = cs_read_fd(&input, STDIN_FILENO, INPUT_MAX, err);
+	int rc = cs_read_fd(&input, STDIN_FILENO, HOOK_INPUT_MAX, err);
 
 	if (rc == 0)
 		rc = each(p, &input, push_line, err);

@@ -423,13 +423,27 @@ static void tell_setup(const struct rules *r, const struct place *p)
 		p->server ? "the server's countersign/" : "gpg.ssh.allowedSignersFile");
 }
 
+/* For a clone's own branches what the remote has was judged there. */
+static size_t add_arrived(struct cs_oid *out, size_t n, size_t max, const struct place *p,
+			  const struct update *u)
+{
+	AUTO_FREE char *tracking = p->local ? cs_remote_tracking(&p->remote, u->ref) : NULL;
+
+	if (tracking && strcmp(tracking, u->ref) != 0 && n < max &&
+	    cs_repo_read_ref(&out[n], p->repo, tracking, NULL) == 0)
+		n++;
+	for (size_t i = 0; i < p->n_arrived && n < max; i++)
+		out[n++] = p->arrived[i];
+	return n;
+}
+
 static int judge_by(struct cs_gate_report *report, const struct cs_policy *policy,
 		    const struct rules *r, const struct place *p, const struct update *u,
 		    struct cs_err *err)
 {
 	const struct cs_gate_hints hints = { known, p->repo };
 	const struct cs_gate_update update = { u->ref, u->old_oid, u->new_oid };
-	struct cs_oid landed[64];
+	struct cs_oid landed[2 * 64];
 	struct cs_gate_opts opts = {
 		.repo = p->repo,
 		.policy = policy,
@@ -441,11 +455,16 @@ static int judge_by(struct cs_gate_report *report, const struct cs_policy *polic
 		.n_provenance = p->provenance.len ? 1 : 0,
 		.hints = p->server ? NULL : &hints,
 		.server = p->server,
+		.local = p->local,
 		.now_ns = r->now_ns,
 	};
-	int rc = find_landed(&opts.n_landed, landed, CS_COUNT(landed), &opts, p, u, err);
+	size_t n;
+	int rc = find_landed(&n, landed, 64, &opts, p, u, err);
 
-	return rc < 0 ? rc : cs_gate_judge(report, &opts, &update, err);
+	if (rc < 0)
+		return rc;
+	opts.n_landed = add_arrived(landed, n, CS_COUNT(landed), p, u);
+	return cs_gate_judge(report, &opts, &update, err);
 }
 
 /* The strictest of all verdicts; of equal ones the first. */

@@ -17,12 +17,21 @@
 static const struct cs_option install_options[] = {
 	{ 0, "server", CS_OPT_FLAG, OPT(server), NULL,
 	  "pre-receive, for a repository others push to" },
+	{ 0, "local", CS_OPT_FLAG, OPT(local), NULL,
+	  "guard the clone's own branches too: pre-merge-commit, reference-transaction" },
+	{ 0, "template", CS_OPT_FLAG, OPT(template), NULL,
+	  "for every clone to come, by git's init.templateDir" },
 	{ 0, "repository", CS_OPT_LIST, OPT(repositories), "<name>",
 	  "what sign-offs call this repository: host/path" },
 	{ 0 },
 };
 static const struct cs_option server_option[] = {
 	{ 0, "server", CS_OPT_FLAG, OPT(server), NULL, "the hook of a server: pre-receive" },
+	{ 0 },
+};
+static const struct cs_option status_options[] = {
+	{ 0, "server", CS_OPT_FLAG, OPT(server), NULL, "the hook of a server: pre-receive" },
+	{ 0, "json", CS_OPT_FLAG, OPT(json), NULL, "print JSON" },
 	{ 0 },
 };
 static const struct cs_option verify_options[] = {
@@ -40,7 +49,9 @@ static const struct cs_option hook_options[] = {
 static const struct cs_command commands[] = {
 	{ .verb = "install", .about = "put the hooks in place", .options = install_options },
 	{ .verb = "uninstall", .about = "restore what was there", .options = server_option },
-	{ .verb = "status", .about = "tell whether the hook is reached", .options = server_option },
+	{ .verb = "status",
+	  .about = "tell whether the hooks are reached",
+	  .options = status_options },
 	{ .verb = "verify",
 	  .about = "judge what a push would be judged for",
 	  .options = verify_options,
@@ -52,6 +63,15 @@ static const struct cs_command commands[] = {
 	  .operands = "<remote> <url>",
 	  .min_operands = 2,
 	  .max_operands = 2 },
+	{ .verb = "pre-merge-commit",
+	  .about = "the same for a clone's own merge, called by git",
+	  .options = hook_options },
+	{ .verb = "reference-transaction",
+	  .about = "the same for a clone's own branches, called by git",
+	  .options = hook_options,
+	  .operands = "<state>",
+	  .min_operands = 1,
+	  .max_operands = 1 },
 	{ .verb = "pre-receive",
 	  .about = "the hook of a server, called by git",
 	  .options = hook_options },
@@ -70,10 +90,15 @@ static const struct {
 	int (*fn)(struct place *p, const struct cs_strv *operands, struct cs_err *err);
 	bool server, judges;
 } verbs[] = {
-	{ "pre-push", hook_push, false, true },	 { "pre-receive", hook_receive, true, true },
-	{ "update", hook_update, true, true },	 { "verify", verify, false, true },
-	{ "install", install, false, false },	 { "uninstall", uninstall, false, false },
+	{ "pre-push", hook_push, false, true },
+	{ "pre-receive", hook_receive, true, true },
+	{ "update", hook_update, true, true },
+	{ "verify", verify, false, true },
+	{ "install", install, false, false },
+	{ "uninstall", uninstall, false, false },
 	{ "status", hook_status, false, false },
+	{ "pre-merge-commit", hook_merge, false, true },
+	{ "reference-transaction", hook_transaction, false, false },
 };
 
 /* countersign.repository, all values, of the repository's own configuration. */
@@ -108,11 +133,8 @@ static int open_server(struct place *p, struct cs_err *err)
 	return add_names(p, err);
 }
 
-static int open_client(struct place *p, const struct cs_options *parsed, struct cs_err *err)
+static int open_client(struct place *p, const char *name, const char *url, struct cs_err *err)
 {
-	const bool push = !strcmp(parsed->command->verb, "pre-push");
-	const char *name = push ? parsed->operands.v[0] : p->args->remote;
-	const char *url = push ? parsed->operands.v[1] : NULL;
 	int rc = cs_remote_find(&p->remote, p->repo, name, url, err);
 
 	if (rc < 0)
@@ -137,26 +159,32 @@ static int find_notes(struct cs_oid *out, const struct cs_repo *repo, const char
 	return 0;
 }
 
+int place_ready(struct place *p, const char *remote, const char *url, struct cs_err *err)
+{
+	int rc = p->server ? open_server(p, err) : open_client(p, remote, url, err);
+
+	if (rc == 0)
+		rc = find_notes(&p->notes[0], p->repo, CS_NOTES_REVIEW, err);
+	if (rc == 0)
+		rc = find_notes(&p->provenance, p->repo, CS_NOTES_PROVENANCE, err);
+	return rc;
+}
+
 static int open_place(struct place *p, const struct cs_options *parsed, bool server, bool judges,
 		      struct cs_err *err)
 {
+	const bool push = !strcmp(parsed->command->verb, "pre-push");
 	int rc = server ? cs_repo_open_quarantine(&p->repo, ".", getenv("GIT_DIR"),
 						  getenv("GIT_OBJECT_DIRECTORY"), err)
 			: cs_repo_open(&p->repo, ".", getenv("GIT_DIR"), err);
 
 	p->server = server;
-	if (rc == 0 && judges)
-		rc = server ? open_server(p, err) : open_client(p, parsed, err);
+	if (rc == 0 && judges && p->args->json)
+		p->reports = cJSON_CreateArray();
 	if (rc < 0 || !judges)
 		return rc;
-	rc = find_notes(&p->notes[0], p->repo, CS_NOTES_REVIEW, err);
-	if (rc == 0)
-		rc = find_notes(&p->provenance, p->repo, CS_NOTES_PROVENANCE, err);
-	if (rc < 0)
-		return rc;
-	if (p->args->json)
-		p->reports = cJSON_CreateArray();
-	return 0;
+	return place_ready(p, push ? parsed->operands.v[0] : p->args->remote,
+			   push ? parsed->operands.v[1] : NULL, err);
 }
 
 static void close_place(struct place *p)
@@ -180,6 +208,10 @@ static int work(bool *denied, const struct gate_args *args, const struct cs_opti
 	struct place p = { .args = args };
 	int rc = cs_err_set(err, CS_USAGE, "no such verb");
 
+	if (args->template) {
+		*denied = false;
+		return install_template(args, err);
+	}
 	for (size_t i = 0; i < CS_COUNT(verbs); i++) {
 		if (strcmp(verbs[i].verb, parsed->command->verb) != 0)
 			continue;

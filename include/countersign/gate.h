@@ -77,6 +77,11 @@ struct cs_gate_opts {
 	 * and notes may not lose lines.
 	 */
 	bool server;
+	/*
+	 * A clone's own branch: it may be moved back and deleted, since nothing lands by that; only
+	 * what an update brings to it counts.
+	 */
+	bool local;
 	int64_t now_ns;
 };
 

@@ -30,7 +30,7 @@ void cs_remote_release(struct cs_remote *remote);
 char *cs_remote_tracking(const struct cs_remote *remote, const char *ref);
 /*
  * Runs git with the caller's environment and configuration (credentials, insteadOf) in the
- * repository; *status is its exit status. Output is added to out; NULL: to our standard error.
+ * repository (NULL: in none); *status is its exit status. Output is added to out; NULL: to our standard error.
  */
 int cs_user_git(struct cs_buf *out, int *status, const struct cs_repo *repo,
 		const char *const *args, struct cs_err *err) CS_CHECKED;

@@ -116,7 +116,7 @@ static int is_forward(bool *out, const struct scene *s, struct cs_err *err)
 
 static int deleted(struct scene *s)
 {
-	if (is_protected(s))
+	if (is_protected(s) && !s->opts->local)
 		say(s, weight_of(s), "deleted", NULL);
 	return 0;
 }
@@ -141,7 +141,7 @@ static int branch(struct scene *s, struct cs_err *err)
 		say(s, CS_GATE_DENY, "not-a-commit", NULL);
 		return 0;
 	}
-	if (is_protected(s) && s->u->old_oid.len)
+	if (is_protected(s) && s->u->old_oid.len && !s->opts->local)
 		rc = is_forward(&forward, s, err);
 	if (rc == 0 && !forward)
 		say(s, weight_of(s), "history-rewritten", NULL);

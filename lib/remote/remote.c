@@ -22,7 +22,8 @@ int cs_user_git(struct cs_buf *out, int *status, const struct cs_repo *repo,
 	int rc;
 
 	cs_strv_add(&argv, CS_GIT);
-	cs_strv_addf(&argv, "--git-dir=%s", cs_repo_git_dir(repo));
+	if (repo)
+		cs_strv_addf(&argv, "--git-dir=%s", cs_repo_git_dir(repo));
 	for (; *args; args++)
 		cs_strv_add(&argv, *args);
 	spec.argv = (const char *const *)argv.v;

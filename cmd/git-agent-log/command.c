@@ -147,12 +147,12 @@ static void mark_name(struct line *line, const cJSON *exec, const char *interpre
 	add_first_word(&first, exec);
 	add_member(&exe, exec, "exe");
 	if (script_word(exec)) {
-		tail = line_tail(line, DIM);
+		tail = line_tail(line, CS_DIM);
 		cs_buf_addc(tail, '(');
 		add_foreign(tail, interpreter ? interpreter : base_of(first.data));
 		cs_buf_addc(tail, ')');
 	} else if (is_misnamed(exec, &first, &exe)) {
-		tail = line_tail(line, YELLOW);
+		tail = line_tail(line, CS_YELLOW);
 		cs_buf_adds(tail, "[it is ");
 		add_foreign(tail, exe.data);
 		cs_buf_addc(tail, ']');
@@ -168,7 +168,7 @@ void line_marks(struct line *line, const cJSON *exec, const char *interpreter)
 	mark_name(line, exec, interpreter);
 	if (!cs_json_bool(exec, "verified", true)) {
 		add_member(&why, exec, "unverified");
-		tail = line_tail(line, YELLOW);
+		tail = line_tail(line, CS_YELLOW);
 		cs_buf_adds(tail, why.len ? "[unverified: " : "[unverified");
 		add_foreign(tail, why.data);
 		cs_buf_addc(tail, ']');
@@ -179,12 +179,12 @@ void line_marks(struct line *line, const cJSON *exec, const char *interpreter)
 	add_member(&why, exec, "reason");
 	add_member(&rule, exec, "rule");
 	if (why.len) {
-		tail = line_tail(line, RED);
+		tail = line_tail(line, CS_RED);
 		cs_buf_adds(tail, "-- ");
 		add_foreign(tail, why.data);
 	}
 	if (rule.len) {
-		tail = line_tail(line, DIM);
+		tail = line_tail(line, CS_DIM);
 		cs_buf_adds(tail, "-- rule ");
 		add_foreign(tail, rule.data);
 	}

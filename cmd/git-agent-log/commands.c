@@ -49,13 +49,13 @@ static void add_outcome(struct cs_buf *out, const struct view *v, const struct n
 	}
 }
 
-static enum colour outcome_colour(const struct node *node)
+static enum cs_colour outcome_colour(const struct node *node)
 {
 	if (node->flags & COMMAND_DENIED || tree_failed(node))
-		return RED;
+		return CS_RED;
 	if (!(node->flags & (COMMAND_REPLACED | COMMAND_ENDED)))
-		return CYAN;
-	return DIM;
+		return CS_CYAN;
+	return CS_DIM;
 }
 
 static void begin(struct line *line, const struct view *v, const struct node *node, uint32_t depth)
@@ -63,7 +63,7 @@ static void begin(struct line *line, const struct view *v, const struct node *no
 	AUTO_BUF struct cs_buf outcome = CS_BUF_INIT;
 	AUTO_BUF struct cs_buf took = CS_BUF_INIT;
 	AUTO_BUF struct cs_buf column = CS_BUF_INIT;
-	const struct out *to = &v->log->out;
+	const struct cs_out *to = &v->log->out;
 
 	line_init(line);
 	line->indent = depth;
@@ -75,7 +75,7 @@ static void begin(struct line *line, const struct view *v, const struct node *no
 		add_duration(&took, node->duration_ms);
 	cs_buf_truncate(&column, 0);
 	cs_buf_addf(&column, " %7s  ", took.data);
-	line_lead(line, to, PLAIN, column.data);
+	line_lead(line, to, CS_PLAIN, column.data);
 }
 
 /* What the log says of it; it may be gone by now, or the log damaged. */
@@ -94,14 +94,14 @@ static void add_exec(struct line *line, const struct view *v, const struct node 
 		add_foreign(&line->text, v->tree.names[node->name].text);
 	}
 	if (node->flags & COMMAND_DENIED)
-		line->colour = RED;
+		line->colour = CS_RED;
 	if (node->flags & COMMAND_NETWORK)
-		cs_buf_adds(line_tail(line, CYAN), "[network]");
+		cs_buf_adds(line_tail(line, CS_CYAN), "[network]");
 }
 
 static void finish(struct line *line, struct view *v)
 {
-	struct out *out = &v->log->out;
+	struct cs_out *out = &v->log->out;
 	size_t columns = out->columns;
 
 	if (v->log->opts->all)
@@ -209,7 +209,7 @@ static void write_fold(struct view *v, uint32_t top, uint32_t depth)
 		fold_add(&f, v, n);
 	begin(&line, v, node, depth);
 	add_exec(&line, v, node);
-	fold_describe(line_tail(&line, DIM), &f, v);
+	fold_describe(line_tail(&line, CS_DIM), &f, v);
 	finish(&line, v);
 	for (uint32_t n = node->first; n; n = tree_next(&v->tree, n, top))
 		write_outstanding(v, n, depth + 1);
@@ -248,9 +248,9 @@ static void write_stretch(struct view *v, uint32_t first, uint32_t last, uint32_
 	line_init(&line);
 	line.indent = depth;
 	line_time(&line, &v->log->out, v->tree.nodes[first].at_ns);
-	line_lead(&line, &v->log->out, PLAIN, "                   ");
+	line_lead(&line, &v->log->out, CS_PLAIN, "                   ");
 	fold_describe(&line.text, &f, v);
-	line.colour = DIM;
+	line.colour = CS_DIM;
 	finish(&line, v);
 	each_of_stretch(v, first, last, stretch_write, &depth);
 }
@@ -306,7 +306,7 @@ static void write_footer(struct view *v)
 		{ t->unverified, "unverified" },
 	};
 
-	out_colour(&v->log->out, &text, DIM);
+	cs_out_colour(&v->log->out, &text, CS_DIM);
 	cs_buf_addf(&text, "\n%" PRIu64 " commands", t->n - 1 + t->merged + t->dropped);
 	for (size_t i = 0; i < CS_COUNT(counts); i++) {
 		if (counts[i].n)
@@ -319,9 +319,9 @@ static void write_footer(struct view *v)
 		cs_buf_addf(&text, "; the last %" PRIu64 " are in --show events only", t->dropped);
 	if (v->folded)
 		cs_buf_addf(&text, "; %" PRIu64 " folded: --all shows them", v->folded);
-	out_colour(&v->log->out, &text, PLAIN);
+	cs_out_colour(&v->log->out, &text, CS_PLAIN);
 	cs_buf_addc(&text, '\n');
-	out_write(&v->log->out, &text);
+	cs_out_write(&v->log->out, &text);
 }
 
 int show_commands(struct log *log, const struct cs_run_info *info, struct cs_err *err)

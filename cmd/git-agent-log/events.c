@@ -76,8 +76,8 @@ static void add_field(struct cs_buf *out, const char *lead, const cJSON *event, 
 }
 
 /* Why something was refused: the rule, and what it says. */
-static void tail_field(struct line *line, enum colour colour, const char *lead, const cJSON *event,
-		       const char *key)
+static void tail_field(struct line *line, enum cs_colour colour, const char *lead,
+		       const cJSON *event, const char *key)
 {
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
 
@@ -88,8 +88,8 @@ static void tail_field(struct line *line, enum colour colour, const char *lead, 
 
 static void tail_reason(struct line *line, const cJSON *event)
 {
-	tail_field(line, RED, "-- ", event, "reason");
-	tail_field(line, DIM, "-- rule ", event, "rule");
+	tail_field(line, CS_RED, "-- ", event, "reason");
+	tail_field(line, CS_DIM, "-- rule ", event, "rule");
 }
 
 static void say_decision(struct line *line, const cJSON *event)
@@ -97,7 +97,7 @@ static void say_decision(struct line *line, const cJSON *event)
 	if (is_allowed(event))
 		return;
 	cs_buf_adds(&line->text, "denied ");
-	line->colour = RED;
+	line->colour = CS_RED;
 }
 
 void line_by(struct line *line, int fd, struct cs_log_place at)
@@ -110,7 +110,7 @@ void line_by(struct line *line, int fd, struct cs_log_place at)
 		return;
 	add_command(&text, exec, BY_COLUMNS);
 	cut_to(&text, BY_COLUMNS);
-	tail = line_tail(line, DIM);
+	tail = line_tail(line, CS_DIM);
 	cs_buf_adds(tail, "by ");
 	cs_buf_add(tail, text.data, text.len);
 }
@@ -137,7 +137,7 @@ static void exit_line(struct line *line, const struct log *log, const struct liv
 		cs_buf_adds(&line->text, "status unknown");
 	else
 		cs_buf_addf(&line->text, "status %" PRId64, code);
-	line->colour = signal || code > 0 ? RED : DIM;
+	line->colour = signal || code > 0 ? CS_RED : CS_DIM;
 	cs_buf_adds(&line->text, " after ");
 	add_duration(&line->text, cs_json_int(event, "duration_ms", 0));
 	cs_buf_adds(&line->text, ": ");
@@ -163,7 +163,7 @@ static void connect_end_line(struct line *line, const struct log *log, const str
 			     const cJSON *event)
 {
 	connect_line(line, log, live, event);
-	cs_buf_addf(line_tail(line, PLAIN), "closed, %" PRId64 " bytes out, %" PRId64 " in",
+	cs_buf_addf(line_tail(line, CS_PLAIN), "closed, %" PRId64 " bytes out, %" PRId64 " in",
 		    cs_json_int(event, "bytes_out", 0), cs_json_int(event, "bytes_in", 0));
 }
 
@@ -186,9 +186,9 @@ static void finding_line(struct line *line, const struct log *log, const struct 
 	(void)live;
 	add_field(&line->text, "", event, "kind");
 	add_field(&line->text, "  ", event, "path");
-	line->colour = YELLOW;
+	line->colour = CS_YELLOW;
 	if (cs_json_get_bytes(&detail, event, "detail") == 0 && detail.len)
-		add_detail(line_tail(line, PLAIN), detail.data);
+		add_detail(line_tail(line, CS_PLAIN), detail.data);
 }
 
 /* Everything else: its fields as they are, in JSON, which is ASCII. */
@@ -259,7 +259,7 @@ void event_line(struct line *line, const struct log *log, const struct live *liv
 	add_foreign(&type, cs_json_str(event, "type", "?"));
 	cut_to(&type, 24);
 	cs_buf_addf(&type, "%*s", columns_of(&type) < 12 ? 12 - (int)columns_of(&type) : 1, "");
-	line_lead(line, &log->out, PLAIN, type.data);
+	line_lead(line, &log->out, CS_PLAIN, type.data);
 	line->indent = depth_of(live, event);
 	kind_of(event)->fill(line, log, live, event);
 }
@@ -281,7 +281,7 @@ static void say_repeated(struct reader *r)
 	if (r->repeated)
 		cs_buf_addf(&text, "%25s... and %" PRIu64 " more times the same\n", "",
 			    r->repeated);
-	out_write(&r->log->out, &text);
+	cs_out_write(&r->log->out, &text);
 	r->repeated = 0;
 }
 
@@ -355,7 +355,7 @@ static int copy_log(struct log *log, int fd, bool live, struct cs_err *err)
 		n = n == 0 || !lf ? (ssize_t)raw.len : lf + 1 - raw.data;
 		cs_buf_truncate(&safe, 0);
 		cs_escape_terminal(&safe, raw.data, (size_t)n, CS_ESCAPE_TEXT);
-		out_write(&log->out, &safe);
+		cs_out_write(&log->out, &safe);
 		cs_buf_consume(&raw, (size_t)n);
 		if (!n)
 			break;

@@ -50,7 +50,7 @@ static void write_raw(struct follower *f, const char *line, size_t len)
 
 	cs_escape_terminal(&text, line, len, CS_ESCAPE_TEXT);
 	cs_buf_addc(&text, '\n');
-	out_write(&f->log->out, &text);
+	cs_out_write(&f->log->out, &text);
 }
 
 static void write_line(struct follower *f, const cJSON *event)

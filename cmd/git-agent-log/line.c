@@ -23,27 +23,27 @@ void line_release(struct line *line)
 	line_init(line);
 }
 
-void line_lead(struct line *line, const struct out *out, enum colour colour, const char *text)
+void line_lead(struct line *line, const struct cs_out *out, enum cs_colour colour, const char *text)
 {
 	struct cs_buf plain = { .data = (char *)text, .len = strlen(text) };
 
-	if (colour != PLAIN)
-		out_colour(out, &line->lead, colour);
+	if (colour != CS_PLAIN)
+		cs_out_colour(out, &line->lead, colour);
 	cs_buf_adds(&line->lead, text);
-	if (colour != PLAIN)
-		out_colour(out, &line->lead, PLAIN);
+	if (colour != CS_PLAIN)
+		cs_out_colour(out, &line->lead, CS_PLAIN);
 	line->lead_columns += columns_of(&plain);
 }
 
-void line_time(struct line *line, const struct out *out, int64_t at_ns)
+void line_time(struct line *line, const struct cs_out *out, int64_t at_ns)
 {
 	AUTO_BUF struct cs_buf time = CS_BUF_INIT;
 
 	cs_buf_addf(&time, "%10.3fs  ", (double)at_ns / 1e9);
-	line_lead(line, out, DIM, time.data);
+	line_lead(line, out, CS_DIM, time.data);
 }
 
-struct cs_buf *line_tail(struct line *line, enum colour colour)
+struct cs_buf *line_tail(struct line *line, enum cs_colour colour)
 {
 	struct tail *tail = &line->tails[line->n_tails++];
 
@@ -66,7 +66,7 @@ static void add_indent(struct cs_buf *out, const struct line *line)
 		cs_buf_addf(out, "%*s+%zu ", STEP * MAX_INDENT, "", line->indent - MAX_INDENT);
 }
 
-size_t line_room(const struct line *line, const struct out *out)
+size_t line_room(const struct line *line, const struct cs_out *out)
 {
 	size_t used = line->lead_columns + indent_columns(line);
 
@@ -75,19 +75,19 @@ size_t line_room(const struct line *line, const struct out *out)
 	return out->columns > used + MIN_TEXT ? out->columns - used : MIN_TEXT;
 }
 
-static void add_tails(struct cs_buf *out, const struct line *line, const struct out *to)
+static void add_tails(struct cs_buf *out, const struct line *line, const struct cs_out *to)
 {
 	for (size_t i = 0; i < line->n_tails; i++) {
 		cs_buf_adds(out, "  ");
-		if (line->tails[i].colour != PLAIN)
-			out_colour(to, out, line->tails[i].colour);
+		if (line->tails[i].colour != CS_PLAIN)
+			cs_out_colour(to, out, line->tails[i].colour);
 		cs_buf_add(out, line->tails[i].text.data, line->tails[i].text.len);
-		if (line->tails[i].colour != PLAIN)
-			out_colour(to, out, PLAIN);
+		if (line->tails[i].colour != CS_PLAIN)
+			cs_out_colour(to, out, CS_PLAIN);
 	}
 }
 
-void line_write(struct line *line, struct out *out)
+void line_write(struct line *line, struct cs_out *out)
 {
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
 	size_t room = line_room(line, out);
@@ -101,16 +101,16 @@ void line_write(struct line *line, struct out *out)
 		cut_to(&line->text, apart ? room : room - tails);
 	cs_buf_add(&text, line->lead.data, line->lead.len);
 	add_indent(&text, line);
-	if (line->colour != PLAIN)
-		out_colour(out, &text, line->colour);
+	if (line->colour != CS_PLAIN)
+		cs_out_colour(out, &text, line->colour);
 	cs_buf_add(&text, line->text.data, line->text.len);
-	if (line->colour != PLAIN)
-		out_colour(out, &text, PLAIN);
+	if (line->colour != CS_PLAIN)
+		cs_out_colour(out, &text, CS_PLAIN);
 	if (apart) {
 		cs_buf_addf(&text, "\n%*s", (int)line->lead_columns, "");
 		add_indent(&text, line);
 	}
 	add_tails(&text, line, out);
 	cs_buf_addc(&text, '\n');
-	out_write(out, &text);
+	cs_out_write(out, &text);
 }

@@ -13,20 +13,21 @@ enum { COL_ID, COL_STATE, COL_STARTED, COL_TOOK, COL_CHANGE, COL_AGENT, COL_TITL
 
 struct row {
 	struct cs_buf cell[N_COLS];
-	enum colour colour; /* of the state */
+	enum cs_colour colour; /* of the state */
 };
 
-static const enum colour state_colours[] = {
-	[CS_RUN_FAILED] = RED, [CS_RUN_RUNNING] = CYAN,	    [CS_RUN_PROPOSED] = YELLOW,
-	[CS_RUN_EMPTY] = DIM,  [CS_RUN_SIGNED_OFF] = GREEN, [CS_RUN_CHANGES_REQUESTED] = RED,
-	[CS_RUN_MERGED] = DIM, [CS_RUN_INTERRUPTED] = RED,
+static const enum cs_colour state_colours[] = {
+	[CS_RUN_FAILED] = CS_RED,	[CS_RUN_RUNNING] = CS_CYAN,
+	[CS_RUN_PROPOSED] = CS_YELLOW,	[CS_RUN_EMPTY] = CS_DIM,
+	[CS_RUN_SIGNED_OFF] = CS_GREEN, [CS_RUN_CHANGES_REQUESTED] = CS_RED,
+	[CS_RUN_MERGED] = CS_DIM,	[CS_RUN_INTERRUPTED] = CS_RED,
 };
 
 static void row_init(struct row *row)
 {
 	for (size_t i = 0; i < N_COLS; i++)
 		row->cell[i] = (struct cs_buf)CS_BUF_INIT;
-	row->colour = PLAIN;
+	row->colour = CS_PLAIN;
 }
 
 static void rows_free(struct row *rows, size_t n)
@@ -104,7 +105,7 @@ static void fill_row(struct row *row, struct log *log, const char *id, int abbre
 		fill(row, &info);
 	} else {
 		cs_buf_adds(&row->cell[COL_STATE], "unreadable");
-		row->colour = RED;
+		row->colour = CS_RED;
 		add_foreign(&row->cell[COL_TITLE], why.msg);
 	}
 	cs_run_info_release(&info);
@@ -118,19 +119,19 @@ static void write_row(struct log *log, const struct row *row, const size_t width
 		const struct cs_buf *cell = &row->cell[c];
 
 		if (c == COL_ID)
-			out_colour(&log->out, &line, YELLOW);
-		else if (c == COL_STATE && row->colour != PLAIN)
-			out_colour(&log->out, &line, row->colour);
+			cs_out_colour(&log->out, &line, CS_YELLOW);
+		else if (c == COL_STATE && row->colour != CS_PLAIN)
+			cs_out_colour(&log->out, &line, row->colour);
 		cs_buf_add(&line, cell->data, cell->len);
 		if (c == COL_ID || c == COL_STATE)
-			out_colour(&log->out, &line, PLAIN);
+			cs_out_colour(&log->out, &line, CS_PLAIN);
 		if (c < N_COLS - 1)
 			cs_buf_addf(&line, "%*s", (int)(widths[c] - columns_of(cell)) + 2, "");
 	}
 	while (line.len && line.data[line.len - 1] == ' ')
 		cs_buf_truncate(&line, line.len - 1);
 	cs_buf_addc(&line, '\n');
-	out_write(&log->out, &line);
+	cs_out_write(&log->out, &line);
 }
 
 static void write_table(struct log *log, const struct cs_strv *ids, size_t n)
@@ -183,11 +184,11 @@ static void write_json(struct log *log, const struct cs_strv *ids, size_t n)
 
 		cs_buf_adds(&text, i ? ",\n" : "\n");
 		cs_json_print(&text, json, true);
-		out_write(&log->out, &text);
+		cs_out_write(&log->out, &text);
 		cs_buf_truncate(&text, 0);
 	}
 	cs_buf_adds(&text, n ? "\n]\n" : "]\n");
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
 }
 
 int log_list(struct log *log, struct cs_err *err)

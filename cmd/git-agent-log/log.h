@@ -9,6 +9,7 @@
 #include "countersign/base.h"
 #include "countersign/record.h"
 #include "countersign/repo.h"
+#include "countersign/review.h"
 
 /* What --show shows; the words stand in main.c in this order. */
 enum show {
@@ -31,28 +32,15 @@ struct log_opts {
 	int64_t older_than_ms; /* -1: not given */
 };
 
-/* out.c: standard output, through a pager and in colour where git would. */
-enum colour { PLAIN = 0, BOLD, DIM, RED, GREEN, YELLOW, CYAN };
-struct out {
-	FILE *file;
-	pid_t pager; /* 0: none */
-	bool colour;
-	size_t columns; /* of the terminal; 0: there is none, lines may have any length */
-};
-
 struct log {
 	const struct log_opts *opts;
 	struct cs_repo *repo;
 	char *state_dir;
-	struct out out;
+	struct cs_out out;
 };
 
-int out_open(struct out *out, const struct cs_repo *repo, bool page, struct cs_err *err) CS_CHECKED;
-/* Waits for the pager. A full disk or a closed pipe is found here at the latest. */
-int out_close(struct out *out, struct cs_err *err) CS_CHECKED;
-void out_write(struct out *out, const struct cs_buf *text);
-/* Starts and ends a colour in a text: nothing where there is none. */
-void out_colour(const struct out *out, struct cs_buf *text, enum colour colour);
+/* text.c */
+
 /* Foreign text as one line. */
 void add_foreign(struct cs_buf *out, const char *s);
 /* The detail of a finding: its maker has escaped it; anything that is left is escaped here. */
@@ -72,11 +60,8 @@ int log_show(struct log *log, const char *spec, struct cs_err *err) CS_CHECKED; 
 int log_prune(struct log *log, const struct cs_strv *specs, struct cs_err *err) CS_CHECKED;
 int log_recover(struct log *log, const struct cs_strv *specs, struct cs_err *err) CS_CHECKED;
 
-/* summary.c, diff.c, commands.c, network.c, events.c, follow.c: parts of show.c */
+/* summary.c, commands.c, network.c, events.c, follow.c: parts of show.c */
 int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
-int show_diff(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
-/* "path | +1 -2" of the first files, and how many more there are. */
-int show_stat(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
 int show_commands(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
 int show_network(struct log *log, const struct cs_run_info *info, struct cs_err *err) CS_CHECKED;
 int show_events(struct log *log, const struct cs_run_info *info, enum show show,
@@ -84,13 +69,5 @@ int show_events(struct log *log, const struct cs_run_info *info, enum show show,
 /* At most max of them, and how many more there are. */
 void show_findings(struct log *log, const struct cs_run_info *info, size_t max);
 int follow(struct log *log, const char *id, enum show show, struct cs_err *err) CS_CHECKED;
-
-/* worker.c: runs work() in a confined child; what it writes to fd arrives at sink() in pieces. */
-struct worker {
-	int (*work)(void *arg, int fd, struct cs_err *err);
-	void (*sink)(void *arg, const char *data, size_t len);
-	void *arg;
-};
-int worker_run(struct log *log, const struct worker *worker, struct cs_err *err) CS_CHECKED;
 
 #endif

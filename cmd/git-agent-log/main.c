@@ -81,10 +81,10 @@ static int work(const struct log_opts *opts, const struct cs_options *parsed, st
 	if (rc < 0)
 		return rc;
 	log.state_dir = cs_state_path(log.repo);
-	rc = out_open(&log.out, log.repo, page, err);
+	rc = cs_out_open(&log.out, log.repo, page, err);
 	if (rc == 0) {
 		rc = dispatch(&log, parsed, err);
-		if (out_close(&log.out, &late) < 0 && rc == 0)
+		if (cs_out_close(&log.out, &late) < 0 && rc == 0)
 			rc = cs_err_set(err, late.code, "%s", late.msg);
 	}
 	free(log.state_dir);

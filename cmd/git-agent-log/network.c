@@ -143,7 +143,7 @@ static void add_end(struct line *line, const struct view *v, const struct contac
 
 	if (!end)
 		return;
-	tail = line_tail(line, PLAIN);
+	tail = line_tail(line, CS_PLAIN);
 	cs_buf_adds(tail, "out ");
 	add_bytes(tail, cs_json_int(end, "bytes_out", 0));
 	cs_buf_adds(tail, ", in ");
@@ -151,7 +151,7 @@ static void add_end(struct line *line, const struct view *v, const struct contac
 	if (is_allowed(end))
 		return;
 	/* Allowed by its name; then the address, the protocol or the network did not fit. */
-	tail = line_tail(line, RED);
+	tail = line_tail(line, CS_RED);
 	cs_buf_adds(tail, "denied: ");
 	add_foreign(tail, cs_json_str(end, "reason", "no reason given"));
 }
@@ -167,7 +167,7 @@ static void write_contact(struct view *v, const struct contact *c)
 	line_init(&line);
 	event_line(&line, v->log, &none, event);
 	if (c->times > 1)
-		cs_buf_addf(line_tail(&line, DIM), "%" PRIu32 " times", c->times);
+		cs_buf_addf(line_tail(&line, CS_DIM), "%" PRIu32 " times", c->times);
 	if (c->at.offset != c->end.offset || !c->end.len)
 		add_end(&line, v, c);
 	line_by(&line, v->live.fd, c->by);

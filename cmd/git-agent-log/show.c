@@ -27,7 +27,7 @@ static int show_session(struct log *log, const struct cs_run_info *info, struct 
 	if (rc < 0)
 		return cs_err_set(err, rc, "%s", why.msg);
 	cs_escape_terminal(&text, raw.data, raw.len, CS_ESCAPE_TEXT);
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
 	return 0;
 }
 
@@ -44,7 +44,7 @@ static int show_export(struct log *log, const struct cs_run_info *info, struct c
 	if (rc < 0)
 		return rc;
 	cs_escape_terminal(&text, raw.data, raw.len, CS_ESCAPE_TEXT);
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
 	return 0;
 }
 
@@ -55,7 +55,18 @@ static void show_json(struct log *log, const struct cs_run_info *info)
 
 	cs_json_print(&text, json, true);
 	cs_buf_addc(&text, '\n');
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
+}
+
+static int show_diff(struct log *log, const struct cs_run_info *info, struct cs_err *err)
+{
+	const struct cs_diff what = { log->repo, NULL, info->base_tree, info->change_tree };
+
+	if (!info->change_commit.len) {
+		say_none(info, "change");
+		return 0;
+	}
+	return cs_show_diff(&log->out, &what, err);
 }
 
 static int show_view(struct log *log, const struct cs_run_info *info, struct cs_err *err)
@@ -66,8 +77,6 @@ static int show_view(struct log *log, const struct cs_run_info *info, struct cs_
 	case SHOW_SUMMARY:
 		return show_summary(log, info, err);
 	case SHOW_DIFF:
-		if (!info->change_commit.len)
-			say_none(info, "change");
 		return show_diff(log, info, err);
 	case SHOW_SESSION:
 		return show_session(log, info, err);

@@ -172,15 +172,15 @@ static void add_counts(struct cs_buf *out, const struct cs_run_info *info)
 
 static void add_head(const struct log *log, struct cs_buf *out, const struct cs_run_info *info)
 {
-	out_colour(&log->out, out, YELLOW);
+	cs_out_colour(&log->out, out, CS_YELLOW);
 	cs_buf_addf(out, "run %s", info->id);
-	out_colour(&log->out, out, PLAIN);
+	cs_out_colour(&log->out, out, CS_PLAIN);
 	cs_buf_addf(out, " (%s)\n", cs_run_state_name(info->state));
 	if (info->title && *info->title) {
 		cs_buf_adds(out, "\n    ");
-		out_colour(&log->out, out, BOLD);
+		cs_out_colour(&log->out, out, CS_BOLD);
 		add_foreign(out, info->title);
-		out_colour(&log->out, out, PLAIN);
+		cs_out_colour(&log->out, out, CS_PLAIN);
 		cs_buf_adds(out, "\n");
 	}
 	cs_buf_addc(out, '\n');
@@ -215,9 +215,9 @@ void show_findings(struct log *log, const struct cs_run_info *info, size_t max)
 		const struct cs_finding *f = &info->findings.list[i];
 
 		cs_buf_adds(&text, "    ");
-		out_colour(&log->out, &text, YELLOW);
+		cs_out_colour(&log->out, &text, CS_YELLOW);
 		add_foreign(&text, f->kind);
-		out_colour(&log->out, &text, PLAIN);
+		cs_out_colour(&log->out, &text, CS_PLAIN);
 		cs_buf_adds(&text, *f->path ? "  " : "");
 		add_foreign(&text, f->path);
 		cs_buf_adds(&text, *f->detail ? "  " : "");
@@ -226,7 +226,7 @@ void show_findings(struct log *log, const struct cs_run_info *info, size_t max)
 	}
 	if (shown < total)
 		cs_buf_addf(&text, "    and %zu more\n", total - shown);
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
 }
 
 /* What one can do about a run in this state; its id follows the command. */
@@ -269,6 +269,7 @@ static void add_next(struct cs_buf *out, const struct cs_run_info *info)
 
 int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err *err)
 {
+	const struct cs_diff what = { log->repo, NULL, info->base_tree, info->change_tree };
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
 	size_t total;
 	int rc = 0;
@@ -279,18 +280,18 @@ int show_summary(struct log *log, const struct cs_run_info *info, struct cs_err 
 		cs_buf_addf(&text, "\n%" PRId64 " file%s changed, +%" PRId64 " -%" PRId64 "\n",
 			    info->counts.files_changed, info->counts.files_changed == 1 ? "" : "s",
 			    info->counts.lines_added, info->counts.lines_deleted);
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
 	cs_buf_truncate(&text, 0);
 	if (info->change_commit.len)
-		rc = show_stat(log, info, err);
+		rc = cs_show_stat(&log->out, &what, err);
 	if (info->findings.n) {
 		total = info->findings.n + (size_t)info->findings.dropped;
 		cs_buf_addf(&text, "\n%zu finding%s\n", total, total == 1 ? "" : "s");
-		out_write(&log->out, &text);
+		cs_out_write(&log->out, &text);
 		cs_buf_truncate(&text, 0);
 		show_findings(log, info, MAX_FINDINGS);
 	}
 	add_next(&text, info);
-	out_write(&log->out, &text);
+	cs_out_write(&log->out, &text);
 	return rc;
 }

@@ -45,28 +45,29 @@ struct line {
 	struct cs_buf lead;
 	size_t lead_columns, indent;
 	struct cs_buf text;
-	enum colour colour;
+	enum cs_colour colour;
 	struct tail {
 		struct cs_buf text;
-		enum colour colour;
+		enum cs_colour colour;
 	} tails[MAX_TAILS];
 	size_t n_tails;
 };
 void line_init(struct line *line);
 void line_release(struct line *line);
 /* "     1.500s  ", the beginning of every lead. */
-void line_time(struct line *line, const struct out *out, int64_t at_ns);
-void line_lead(struct line *line, const struct out *out, enum colour colour, const char *text);
+void line_time(struct line *line, const struct cs_out *out, int64_t at_ns);
+void line_lead(struct line *line, const struct cs_out *out, enum cs_colour colour,
+	       const char *text);
 /* Another remark, to be filled by the caller. */
-struct cs_buf *line_tail(struct line *line, enum colour colour);
+struct cs_buf *line_tail(struct line *line, enum cs_colour colour);
 /*
  * What must be said of a command: that it is not verified, not what it is called, refused; behind
  * a script its interpreter (NULL: the one that the event names).
  */
 void line_marks(struct line *line, const cJSON *exec, const char *interpreter);
 /* How many columns the text may have. 0: any number. */
-size_t line_room(const struct line *line, const struct out *out);
-void line_write(struct line *line, struct out *out);
+size_t line_room(const struct line *line, const struct cs_out *out);
+void line_write(struct line *line, struct cs_out *out);
 
 /* ---- one line for an event (events.c) ---- */
 

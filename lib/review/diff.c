@@ -3,18 +3,17 @@
  * The change as a unified diff, and as a table of its files. Both are made in the confined worker
  * (worker.c) and arrive as foreign text: this side only finds line ends, colours and escapes.
  */
-#include "log.h"
+#include "countersign/review.h"
 
 #include <inttypes.h>
 #include <string.h>
-#include "countersign/change.h"
 
 #define MAX_SIDE   (10u << 20) /* of one file's content, before or after */
 #define STAT_FILES 20
 
 struct diff {
-	struct log *log;
-	const struct cs_run_info *info;
+	const struct cs_diff *what;
+	struct cs_out *out;
 	struct cs_buf rest; /* an unfinished line */
 	bool coloured;	    /* a diff; a table is not */
 };
@@ -35,22 +34,25 @@ static int each_transition(const struct diff *d, int fd,
 				       const struct cs_repo *repo, struct cs_err *err),
 			   size_t max, struct cs_err *err)
 {
-	const struct cs_repo *repo = d->log->repo;
-	struct cs_change change = CS_CHANGE_INIT;
+	const struct cs_diff *what = d->what;
+	struct cs_change between = CS_CHANGE_INIT;
+	const struct cs_change *change = what->change ? what->change : &between;
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	int rc = cs_change_between(&change, repo, &d->info->base_tree, &d->info->change_tree, false,
-				   err);
+	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < change.n && i < max; i++) {
-		rc = each(&text, &change.list[i], repo, err);
+	if (!what->change)
+		rc = cs_change_between(&between, what->repo, &what->before, &what->after, false,
+				       err);
+	for (size_t i = 0; rc == 0 && i < change->n && i < max; i++) {
+		rc = each(&text, &change->list[i], what->repo, err);
 		if (rc == 0)
 			rc = write_out(fd, &text, err);
 	}
-	if (rc == 0 && change.n > max) {
-		cs_buf_addf(&text, "    and %zu more files\n", change.n - max);
+	if (rc == 0 && change->n > max) {
+		cs_buf_addf(&text, "    and %zu more files\n", change->n - max);
 		rc = write_out(fd, &text, err);
 	}
-	cs_change_release(&change);
+	cs_change_release(&between);
 	return rc;
 }
 
@@ -121,33 +123,33 @@ static int work_stat(void *arg, int fd, struct cs_err *err)
 
 static const struct {
 	const char *start;
-	enum colour colour;
+	enum cs_colour colour;
 } line_colours[] = {
-	{ "diff ", BOLD }, { "--- ", BOLD }, { "+++ ", BOLD },
-	{ "@@", CYAN },	   { "+", GREEN },   { "-", RED },
+	{ "diff ", CS_BOLD }, { "--- ", CS_BOLD }, { "+++ ", CS_BOLD },
+	{ "@@", CS_CYAN },    { "+", CS_GREEN },   { "-", CS_RED },
 };
 
-static enum colour colour_of(const char *line)
+static enum cs_colour colour_of(const char *line)
 {
 	for (size_t i = 0; i < CS_COUNT(line_colours); i++) {
 		if (!strncmp(line, line_colours[i].start, strlen(line_colours[i].start)))
 			return line_colours[i].colour;
 	}
-	return PLAIN;
+	return CS_PLAIN;
 }
 
 static void write_line(struct diff *d, const char *line, size_t len)
 {
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	enum colour colour = d->coloured ? colour_of(line) : PLAIN;
+	enum cs_colour colour = d->coloured ? colour_of(line) : CS_PLAIN;
 
-	if (colour != PLAIN)
-		out_colour(&d->log->out, &text, colour);
+	if (colour != CS_PLAIN)
+		cs_out_colour(d->out, &text, colour);
 	cs_escape_terminal(&text, line, len, CS_ESCAPE_TEXT);
-	if (colour != PLAIN)
-		out_colour(&d->log->out, &text, PLAIN);
+	if (colour != CS_PLAIN)
+		cs_out_colour(d->out, &text, CS_PLAIN);
 	cs_buf_addc(&text, '\n');
-	out_write(&d->log->out, &text);
+	cs_out_write(d->out, &text);
 }
 
 static void take(void *arg, const char *data, size_t len)
@@ -166,13 +168,15 @@ static void take(void *arg, const char *data, size_t len)
 	cs_buf_consume(&d->rest, used);
 }
 
-static int run(struct log *log, const struct cs_run_info *info,
+static int run(struct cs_out *out, const struct cs_diff *what,
 	       int (*work)(void *arg, int fd, struct cs_err *err), bool coloured,
 	       struct cs_err *err)
 {
-	struct diff d = { .log = log, .info = info, .rest = CS_BUF_INIT, .coloured = coloured };
-	const struct worker worker = { .work = work, .sink = take, .arg = &d };
-	int rc = worker_run(log, &worker, err);
+	struct diff d = { .what = what, .out = out, .rest = CS_BUF_INIT, .coloured = coloured };
+	const struct cs_worker worker = {
+		.repo = what->repo, .out = out, .work = work, .sink = take, .arg = &d
+	};
+	int rc = cs_worker_run(&worker, err);
 
 	if (d.rest.len)
 		write_line(&d, d.rest.data, d.rest.len);
@@ -180,14 +184,12 @@ static int run(struct log *log, const struct cs_run_info *info,
 	return rc < 0 ? cs_err_wrap(err, "diff") : 0;
 }
 
-int show_diff(struct log *log, const struct cs_run_info *info, struct cs_err *err)
+int cs_show_diff(struct cs_out *out, const struct cs_diff *what, struct cs_err *err)
 {
-	if (!info->change_tree.len)
-		return 0;
-	return run(log, info, work_diff, true, err);
+	return run(out, what, work_diff, true, err);
 }
 
-int show_stat(struct log *log, const struct cs_run_info *info, struct cs_err *err)
+int cs_show_stat(struct cs_out *out, const struct cs_diff *what, struct cs_err *err)
 {
-	return run(log, info, work_stat, false, err);
+	return run(out, what, work_stat, false, err);
 }

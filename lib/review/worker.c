@@ -4,7 +4,7 @@
  * nothing else, has no network and no exec, and says what it found through a pipe. What comes out
  * of the pipe is foreign text, escaped by us as any other. A child that dies is a malfunction.
  */
-#include "log.h"
+#include "countersign/review.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static size_t open_object_dirs(int fds[MAX_OBJECT_DIRS], const struct cs_repo *r
 }
 
 /* The child must not be able to write to our terminal, not even through the pager. */
-static int lose_terminal(const struct out *out)
+static int lose_terminal(const struct cs_out *out)
 {
 	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -58,7 +58,7 @@ static int lose_terminal(const struct out *out)
 }
 
 /* In the child; does not return. */
-static void work(struct log *log, const struct worker *worker, struct pipes *pipes, pid_t parent)
+static void work(const struct cs_worker *worker, struct pipes *pipes, pid_t parent)
 {
 	int dirs[MAX_OBJECT_DIRS];
 	struct cs_err err = CS_ERR_INIT;
@@ -66,7 +66,7 @@ static void work(struct log *log, const struct worker *worker, struct pipes *pip
 		.uid = (uid_t)-1,
 		.gid = (gid_t)-1,
 		.read_fds = dirs,
-		.n_read_fds = open_object_dirs(dirs, log->repo),
+		.n_read_fds = open_object_dirs(dirs, worker->repo),
 		.max_memory = MAX_MEMORY,
 		.max_cpu_s = MAX_CPU_S,
 	};
@@ -76,7 +76,7 @@ static void work(struct log *log, const struct worker *worker, struct pipes *pip
 	close(pipes->fault[0]);
 	signal(SIGPIPE, SIG_DFL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
-	    lose_terminal(&log->out) < 0)
+	    lose_terminal(worker->out) < 0)
 		_exit(1);
 	rc = cs_confine_self(&confine, &err);
 	if (rc == 0)
@@ -86,7 +86,7 @@ static void work(struct log *log, const struct worker *worker, struct pipes *pip
 	_exit(rc < 0);
 }
 
-static int drain(const struct worker *worker, int fd, struct cs_err *err)
+static int drain(const struct cs_worker *worker, int fd, struct cs_err *err)
 {
 	char chunk[65536];
 
@@ -123,18 +123,18 @@ static int judge(pid_t pid, int fault_fd, struct cs_err *err)
 	return cs_err_set(err, CS_MALFUNCTION, "%s", fault.data);
 }
 
-int worker_run(struct log *log, const struct worker *worker, struct cs_err *err)
+int cs_worker_run(const struct cs_worker *worker, struct cs_err *err)
 {
 	struct pipes pipes = { { -1, -1 }, { -1, -1 } };
 	pid_t parent = getpid();
 	pid_t pid = -1;
 	int rc;
 
-	fflush(log->out.file); /* else the child would have a copy of what waits there */
+	fflush(worker->out->file); /* else the child would have a copy of what waits there */
 	if (pipe2(pipes.text, O_CLOEXEC) == 0 && pipe2(pipes.fault, O_CLOEXEC) == 0)
 		pid = fork();
 	if (pid == 0)
-		work(log, worker, &pipes, parent);
+		work(worker, &pipes, parent);
 	if (pid < 0) {
 		rc = cs_err_sys(err, "start the worker");
 	} else {

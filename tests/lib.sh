@@ -14,7 +14,10 @@ set -u -o pipefail
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CS_BIN=${CS_BIN:-$TOP/build/${VARIANT:-release}/bin}
 TOOLS=${TOOLS:-$TOP/build/${VARIANT:-release}/tools}
+# An ordinary user: nobody's uid; or, for what wants an account (ssh-keygen), that of TEST_USER.
 TEST_UID=61234
+TEST_GID=61234
+[ -z "${TEST_USER:-}" ] || { TEST_UID=$(id -u "$TEST_USER") && TEST_GID=$(id -g "$TEST_USER"); } || exit
 CS_AS=${CS_AS:-$([ "$(id -u)" = 0 ] && echo root || echo user)}
 passed=0 failed=0
 
@@ -22,7 +25,7 @@ SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/countersign.XXXXXX")
 chmod 755 "$SCRATCH"
 mkdir -p "$SCRATCH/home/.config/countersign"
 if [ "$(id -u)" = 0 ] && [ "$CS_AS" = user ]; then
-	chown -R $TEST_UID:$TEST_UID "$SCRATCH"
+	chown -R $TEST_UID:$TEST_GID "$SCRATCH"
 	# The build must be readable for somebody else, wherever the checkout lies.
 	CS_BIN_COPY=$SCRATCH/.bin
 	mkdir -p "$CS_BIN_COPY" && cp "$CS_BIN"/* "$CS_BIN_COPY/" && CS_BIN=$CS_BIN_COPY
@@ -37,7 +40,7 @@ trap cleanup EXIT
 as_who() {
 	local env=(env -i HOME="$SCRATCH/home" PATH="$CS_BIN:${TEST_PATH:-/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin}" LANG=C.UTF-8 TERM=dumb GIT_CONFIG_NOSYSTEM=1)
 	if [ "$(id -u)" = 0 ] && [ "$CS_AS" = user ]; then
-		setpriv --reuid=$TEST_UID --regid=$TEST_UID --clear-groups "${env[@]}" "$@"
+		setpriv --reuid=$TEST_UID --regid=$TEST_GID --clear-groups "${env[@]}" "$@"
 	else
 		"${env[@]}" "$@"
 	fi

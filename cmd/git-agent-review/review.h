@@ -22,7 +22,7 @@ struct subject {
 	struct cs_signoff signoff; /* all but decision, times and comment */
 	struct cs_change shown;	   /* the same transitions, with their objects */
 	char *title;		   /* of the run, or NULL */
-	struct cs_strv sensitive;  /* paths of it that the run's findings call sensitive */
+	struct cs_strv sensitive;  /* paths of it that [review] sensitive names */
 };
 int subject_find(struct subject *s, const struct review_args *args, const char *spec,
 		 struct cs_err *err) CS_CHECKED;

@@ -5,12 +5,17 @@
  */
 #include "review.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "countersign/policy.h"
 
-#define MAX_SIDE (10u << 20)
-#define HEADS	 "refs/heads/"
+#define MAX_SIDE    (10u << 20)
+#define HEADS	    "refs/heads/"
+#define MAX_POLICY  (4u << 20)
+#define TREE_POLICY ".countersign/policy"
+#define ETC_POLICY  "/etc/countersign/policy"
 
 /* Trees to compare; base_tree len 0: from nothing. */
 static int take(struct subject *s, const struct cs_oid *base, const char *commit,
@@ -61,12 +66,56 @@ static int take_run(struct subject *s, const char *state_dir, const char *id,
 	if (rc == 0) {
 		snprintf(s->signoff.run, sizeof(s->signoff.run), "%s", id);
 		s->title = info.title ? cs_strdup(info.title) : NULL;
-		for (size_t i = 0; i < info.findings.n; i++)
-			if (!strcmp(info.findings.list[i].kind, "sensitive") &&
-			    info.findings.list[i].path)
-				cs_strv_add(&s->sensitive, info.findings.list[i].path);
 	}
 	cs_run_info_release(&info);
+	return rc;
+}
+
+/* The policy of the commit that the change starts from: what a gate would read. None is none. */
+static int add_tree_policy(struct cs_policy *policy, const struct cs_repo *repo,
+			   const struct cs_oid *tree, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	struct cs_err why = CS_ERR_INIT;
+	struct cs_oid oid;
+	uint32_t mode;
+	int rc = tree->len ? cs_repo_tree_lookup(&mode, &oid, repo, tree, TREE_POLICY, &why)
+			   : CS_NOTFOUND;
+
+	if (rc == CS_NOTFOUND)
+		return 0;
+	if (rc < 0)
+		return cs_err_set(err, rc, "%s", why.msg);
+	rc = cs_repo_read(&text, repo, &oid, CS_OBJ_BLOB, MAX_POLICY, err);
+	return rc < 0 ? rc
+		      : cs_policy_add(policy, CS_LAYER_REPOSITORY, TREE_POLICY, text.data, text.len,
+				      err);
+}
+
+/* /etc and the reviewer's own policy may name more; all of them unite. */
+static int mark_sensitive(struct subject *s, const struct cs_oid *base_tree, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf etc = CS_BUF_INIT;
+	AUTO_POLICY struct cs_policy *policy = NULL;
+	struct cs_err why = CS_ERR_INIT;
+	int rc = cs_read_file(&etc, AT_FDCWD, ETC_POLICY, MAX_POLICY, &why);
+
+	cs_policy_new(&policy);
+	if (rc == 0)
+		rc = cs_policy_add(policy, CS_LAYER_MANAGED, ETC_POLICY, etc.data, etc.len, err);
+	else
+		rc = rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
+	if (rc == 0)
+		rc = cs_policy_load_operator(policy, getenv("HOME"), getenv("XDG_CONFIG_HOME"),
+					     NULL, err);
+	if (rc == 0)
+		rc = add_tree_policy(policy, s->repo, base_tree, err);
+	if (rc == 0)
+		rc = cs_policy_seal(policy, err);
+	for (size_t i = 0; rc == 0 && i < s->shown.n; i++)
+		if (cs_glob_matches(cs_policy_list(policy, "review.sensitive"),
+				    s->shown.list[i].path))
+			cs_strv_add(&s->sensitive, s->shown.list[i].path);
 	return rc;
 }
 
@@ -158,6 +207,8 @@ int subject_find(struct subject *s, const struct review_args *args, const char *
 		rc = cs_change_between(&s->shown, s->repo, &base_tree, &s->signoff.tree, true, err);
 	if (rc == 0)
 		rc = select_paths(s, args, err);
+	if (rc == 0)
+		rc = mark_sensitive(s, &base_tree, err);
 	return rc < 0 ? rc : find_target(s, args, err);
 }
 

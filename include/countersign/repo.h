@@ -255,6 +255,8 @@ bool cs_pattern_match(const struct cs_pattern *pattern, const char *base, const 
 		      bool is_dir);
 /* git's wildmatch; pathname: only "**" matches a slash. */
 bool cs_wildmatch(const char *pattern, const char *text, bool pathname);
+/* Whether one of these globs matches: those without "/" the last component, at any depth. */
+bool cs_glob_matches(const struct cs_strv *globs, const char *path);
 
 /* ---- writing ---- */
 

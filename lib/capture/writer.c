@@ -88,20 +88,6 @@ static int write_contents(struct writer *w, struct cs_err *err)
 
 /* ---- the tree -------------------------------------------------------------------------------- */
 
-static bool is_sensitive(const struct cs_strv *globs, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	for (size_t i = 0; globs && i < globs->n; i++) {
-		const char *glob = globs->v[i];
-		bool whole = strchr(glob, '/') != NULL;
-
-		if (cs_wildmatch(glob, whole || !slash ? path : slash + 1, whole))
-			return true;
-	}
-	return false;
-}
-
 /* Takes path. */
 static void add_update(struct writer *w, char *path, uint32_t mode, const struct cs_oid *oid)
 {
@@ -111,7 +97,7 @@ static void add_update(struct writer *w, char *path, uint32_t mode, const struct
 		u.oid = *oid;
 	CS_GROW(w->updates, w->n_updates, w->cap_updates);
 	w->updates[w->n_updates++] = u;
-	if (is_sensitive(w->opts->sensitive, path))
+	if (cs_glob_matches(w->opts->sensitive, path))
 		cs_finding_add(&w->list->findings, capture_kind_word(KIND_SENSITIVE_PATH), path,
 			       mode ? "changed" : "deleted");
 }

@@ -238,7 +238,7 @@ int gate_count(struct gate_facts *f, struct gate_judge *j, struct gate_case *k,
 		.wanted = (size_t)j->settings.signoffs,
 		.merge = k->merge,
 		.exact = !j->settings.transitions,
-		.sensitive = gate_is_sensitive(j->settings.sensitive, t->path),
+		.sensitive = cs_glob_matches(j->settings.sensitive, t->path),
 	};
 	c.entries = gate_ledger_find(&j->ledger, t, &c.n);
 	principals = cs_calloc(c.n + 1, sizeof(*principals));

@@ -93,7 +93,6 @@ bool gate_ledger_superseded(const struct gate_ledger *l, const struct gate_entry
 /* Somebody who may sign asked for changes of this change, and has said nothing since; or NULL. */
 const struct cs_verified_signoff *gate_ledger_objection(const struct gate_ledger *l,
 							const char *change_digest);
-bool gate_is_sensitive(const struct cs_strv *globs, const char *path);
 /* "Name <a@b>": the address, the caller frees. */
 char *gate_address(const char *person);
 

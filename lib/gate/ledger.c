@@ -252,20 +252,6 @@ const struct cs_verified_signoff *gate_ledger_objection(const struct gate_ledger
 
 /* ---- words and names ---- */
 
-bool gate_is_sensitive(const struct cs_strv *globs, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	for (size_t i = 0; globs && i < globs->n; i++) {
-		const char *glob = globs->v[i];
-		bool whole = strchr(glob, '/') != NULL;
-
-		if (cs_wildmatch(glob, whole || !slash ? path : slash + 1, whole))
-			return true;
-	}
-	return false;
-}
-
 char *gate_address(const char *person)
 {
 	const char *open = strrchr(person, '<');

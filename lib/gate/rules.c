@@ -125,7 +125,7 @@ static const struct {
 	{ "merge-not-mechanical", not_merging, "not what merging gives, and not signed off", SIGN },
 	{ "signature-required", too_few, "nobody signed off exactly these bytes", SIGN },
 	{ "sensitive-not-acknowledged", not_acknowledged,
-	  "a sensitive path that no reviewer acknowledged", SIGN },
+	  "a sensitive path that no reviewer acknowledged", SIGN " --sensitive" },
 	/* about the update */
 	{ "malfunction", NULL, "could not be judged", NULL },
 	{ "deleted", NULL, "a protected reference may not be deleted", NULL },

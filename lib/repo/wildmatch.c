@@ -197,3 +197,17 @@ bool cs_wildmatch(const char *pattern, const char *text, bool pathname)
 			return false;
 	}
 }
+
+bool cs_glob_matches(const struct cs_strv *globs, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	for (size_t i = 0; globs && i < globs->n; i++) {
+		const char *glob = globs->v[i];
+		bool whole = strchr(glob, '/') != NULL;
+
+		if (cs_wildmatch(glob, whole || !slash ? path : slash + 1, whole))
+			return true;
+	}
+	return false;
+}

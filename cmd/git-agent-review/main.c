@@ -87,6 +87,8 @@ static int find_own(struct subject *s, const char *line, size_t len, struct cs_e
 		rc = cs_repo_read_ref(&tip, s->repo, CS_NOTES_REVIEW, err);
 	if (rc == 0)
 		rc = cs_notes_read(&notes, s->repo, &tip, &anchor, err);
+	if (rc == 0)
+		rc = cs_notes_read(&notes, s->repo, &tip, &s->signoff.commit, err);
 	cs_envelope_init(&mine);
 	if (rc == 0)
 		rc = cs_envelope_parse(&mine, line, len, err);
@@ -99,7 +101,9 @@ static int find_own(struct subject *s, const char *line, size_t len, struct cs_e
 		if (cs_envelope_parse(&other, at, n, NULL) == 0 && other.n_sigs &&
 		    !strcmp(other.sigs[0].keyid, mine.sigs[0].keyid)) {
 			cs_sha256(sum, other.payload.data, other.payload.len);
-			cs_strv_add(&s->signoff.revokes, cs_hex(hex, sum, sizeof(sum)));
+			cs_hex(hex, sum, sizeof(sum));
+			if (!cs_strv_has(&s->signoff.revokes, hex))
+				cs_strv_add(&s->signoff.revokes, hex);
 		}
 		cs_envelope_release(&other);
 		at += n + (at[n] == '\n');

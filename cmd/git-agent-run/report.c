@@ -151,8 +151,7 @@ static cJSON *argv_event(const struct cs_trace_exec *e, size_t *redacted)
 	return list;
 }
 
-static cJSON *exec_event(const struct cs_trace_exec *e, const struct cs_command_rule *rule,
-			 enum cs_trace_verdict verdict)
+static cJSON *exec_event(const struct cs_trace_exec *e, const struct judgement *j)
 {
 	cJSON *o = cJSON_CreateObject();
 	size_t redacted;
@@ -172,35 +171,41 @@ static cJSON *exec_event(const struct cs_trace_exec *e, const struct cs_command_
 		cs_json_add_str(o, "argv_sha256", e->argv_sha256[0] ? e->argv_sha256 : NULL);
 	}
 	cs_json_add_bytes(o, "cwd", e->cwd, strlen(e->cwd));
-	cs_json_add_str(o, "decision", verdict == CS_TRACE_RUN ? "allow" : "deny");
-	cs_json_add_str(o, "rule", rule ? rule->origin : NULL);
-	if (verdict != CS_TRACE_RUN && rule && rule->reason)
-		cs_json_add_str(o, "reason", rule->reason);
+	cs_json_add_str(o, "decision", j->allow ? "allow" : "deny");
+	cs_json_add_str(o, "rule", j->rule ? j->rule->origin : NULL);
+	if (j->why)
+		cs_json_add_str(o, "reason", j->why);
 	cs_json_add_bool(o, "verified", e->verified);
 	if (e->unverified)
 		cs_json_add_str(o, "unverified", e->unverified);
 	return o;
 }
 
+static void tell_refused(struct report *r, const struct cs_trace_exec *e,
+			 const struct judgement *j, char reason[CS_TRACE_REASON_MAX])
+{
+	const char *words = j->rule ? j->rule->words : e->file;
+	const char *origin = j->rule ? j->rule->origin : "the trace";
+
+	snprintf(reason, CS_TRACE_REASON_MAX, "'%s' is refused by %s%s%s", words, origin,
+		 j->why ? ": " : "", j->why ? j->why : "");
+	tell_denied(r, words, j->why ? j->why : origin);
+}
+
 enum cs_trace_verdict report_exec(void *arg, const struct cs_trace_exec *e,
 				  char reason[CS_TRACE_REASON_MAX])
 {
 	struct report *r = arg;
-	const struct cs_command_rule *rule = rule_for(r->run->policy, e);
-	enum cs_trace_verdict verdict = CS_TRACE_RUN;
+	struct judgement j;
 
-	/* Nobody can be asked here, so what a rule wants to ask about is refused. */
-	if (rule && rule->decision != CS_ALLOW) {
-		verdict = CS_TRACE_DENY;
+	judge_command(&j, r, e);
+	if (!j.allow) {
 		r->run->info.counts.commands_denied++;
-		snprintf(reason, CS_TRACE_REASON_MAX, "'%s' is refused by %s%s%s",
-			 rule->words, rule->origin, rule->reason ? ": " : "",
-			 rule->reason ? rule->reason : "");
-		tell_denied(r, rule->words, rule->reason ? rule->reason : rule->origin);
+		tell_refused(r, e, &j, reason);
 	}
 	r->run->info.counts.commands++;
-	report_add(r, "exec", exec_event(e, rule, verdict));
-	return r->err.code ? CS_TRACE_DENY : verdict;
+	report_add(r, "exec", exec_event(e, &j));
+	return j.allow && !r->err.code ? CS_TRACE_RUN : CS_TRACE_DENY;
 }
 
 void report_exit(void *arg, const struct cs_trace_exit *end)

@@ -36,6 +36,7 @@ struct attempts {
 struct report {
 	struct run *run;
 	struct peers *peers;
+	struct programs *programs;
 	uint64_t unattributed; /* connections without a command */
 	struct supervisor *supervisor;
 	struct attempts attempts;
@@ -56,8 +57,38 @@ void report_add(struct report *r, const char *type, cJSON *fields);
 /* The line for the agent to read. */
 void report_unreachable(struct report *r, const char *host, uint16_t port, const char *why);
 
-/* rules.c: the strictest command rule that matches; NULL: none. */
-const struct cs_command_rule *rule_for(const struct cs_policy *policy,
-				       const struct cs_trace_exec *exec);
+/* What is about to run, as rules see it: the image, and a script that it is to read. */
+struct subject {
+	pid_t pid; /* stands still */
+	const char *cwd;
+	const char *argv0, *arg; /* the first argument behind, or NULL */
+	struct subject_file {
+		const char *name; /* last component */
+		const char *path; /* where it can be read, where sha256 is not known; or NULL */
+		uint64_t dev, ino, size; /* 0: not known */
+		char sha256[CS_SHA256_HEX];
+	} image, script;
+};
+
+/* programs.c: which files the rules' programs are. Borrows path. Rules by their place in the policy. */
+struct programs *programs_new(const struct cs_policy *policy, const struct cs_strv *path,
+			      uid_t uid);
+void programs_free(struct programs *programs);
+/* Looks for them, once, where pid sees them. */
+void programs_find(struct programs *programs, pid_t pid);
+bool programs_is(struct programs *programs, size_t rule, struct subject *subject);
+bool programs_have_scripts(const struct programs *programs);
+/* Whether the program may be one that the run's user cannot read; also where it was not found. */
+bool programs_may_be_unreadable(const struct programs *programs, size_t rule);
+/* Takes path, as the subject has it, for file. */
+void subject_look(struct subject_file *file, const struct subject *subject, const char *path);
+
+/* rules.c */
+struct judgement {
+	bool allow;
+	const struct cs_command_rule *rule; /* the strictest one that matches, or could; NULL: none */
+	const char *why;		    /* it is not allowed; NULL: the rule says no more */
+};
+void judge_command(struct judgement *out, struct report *r, const struct cs_trace_exec *exec);
 
 #endif

@@ -512,11 +512,13 @@ int supervise(struct run *run, struct cs_err *err)
 		return rc;
 	s.report.supervisor = &s;
 	s.report.peers = peers_new();
+	s.report.programs = programs_new(run->policy, &run->plan.path, run->operator.uid);
 	rc = start(&s, err);
 	if (!rc)
 		rc = loop(&s, err);
 	rc = end(&s, rc, err);
 	peers_free(s.report.peers);
+	programs_free(s.report.programs);
 	cs_loop_free(s.loop);
 	/* Capture can be interrupted like any command: the run is then kept as interrupted. */
 	if (s.sig_fd >= 0)

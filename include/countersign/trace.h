@@ -58,7 +58,8 @@ struct cs_trace_exec {
 	char argv_sha256[CS_SHA256_HEX]; /* of all bytes, where truncated; else "" */
 	/* Of the executed file (a script's interpreter), as it was at the exec; see digest.c. */
 	char sha256[CS_SHA256_HEX];
-	uint64_t dev, ino;
+	uint64_t dev, ino, size;
+	bool at_exec; /* the image stands at its exec: it is what runs, read or not */
 	bool verified;
 	const char *unverified; /* NULL when verified */
 };

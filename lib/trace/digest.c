@@ -22,6 +22,12 @@
  * The helper has nothing but the open file and a pipe, makes only calls that are safe behind a
  * fork, dies with us, and is killed after DEADLINE_MS (a dead network file system): then, as for
  * files beyond MAX_BYTES, the digest is "".
+ *
+ * A program that its own user may execute and not read (mode 0111) we may not open, either: anybody
+ * can make one. Who made the run's user namespace has all rights in it, over the files of that
+ * user: a helper enters it, opens the file and hashes it. It is in no pid namespace of the run, so
+ * nothing inside can see or trace it, and it can reach nothing that the run's user could not make
+ * readable.
  */
 #include "internal.h"
 
@@ -29,6 +35,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -62,7 +69,8 @@ struct digest_job {
 	struct digests *digests;
 	struct key key;
 	bool settled;
-	int file_fd;
+	int file_fd; /* -1: the helper is to open it, in this namespace: */
+	int user_ns_fd, proc_fd;
 	int pipe_fd;   /* -1: has not begun */
 	int helper_fd; /* pidfd: somebody else reaps it, so its number may be another's */
 	uint64_t timer;
@@ -201,13 +209,27 @@ static void close_others(int a, int b)
 	close_range(high + 1, ~0U, 0);
 }
 
+/* Opens what job's process runs, with the rights that its user namespace gives; or -1. */
+static int open_inside(const struct digest_job *job)
+{
+	if (setns(job->user_ns_fd, CLONE_NEWUSER) < 0)
+		return -1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* such a change of rights may have cleared it */
+	return openat(job->proc_fd, "exe", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
 static _Noreturn void helper(const struct digest_job *job, int pipe_fd)
 {
 	uint8_t digest[CS_SHA256_LEN];
+	int fd = job->file_fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	close_others(job->file_fd, pipe_fd);
-	if (hash_file(digest, job->file_fd, &job->key) &&
+	if (fd < 0)
+		fd = open_inside(job);
+	if (fd < 0)
+		_exit(1);
+	close_others(fd, pipe_fd);
+	if (hash_file(digest, fd, &job->key) &&
 	    write(pipe_fd, digest, sizeof(digest)) == (ssize_t)sizeof(digest))
 		_exit(0);
 	_exit(1);
@@ -256,6 +278,8 @@ static struct digest_job *job_new(struct digests *d, const struct key *key, bool
 				    .key = *key,
 				    .settled = settled,
 				    .file_fd = fd,
+				    .user_ns_fd = -1,
+				    .proc_fd = -1,
 				    .pipe_fd = -1,
 				    .helper_fd = -1 };
 	while (*end)
@@ -282,6 +306,8 @@ static void job_free(struct digest_job *job)
 	cs_close(&job->helper_fd);
 	cs_close(&job->pipe_fd);
 	cs_close(&job->file_fd);
+	cs_close(&job->user_ns_fd);
+	cs_close(&job->proc_fd);
 	free(job);
 }
 
@@ -366,6 +392,16 @@ static const char *hash_now(struct digests *d, const struct key *key, bool settl
 	return d->hex;
 }
 
+/* What a helper needs to open the file of t. False: it would have no more rights than we. */
+static bool will_open(struct digest_job *job, const struct tracee *t)
+{
+	if (geteuid() == 0)
+		return false;
+	job->user_ns_fd = openat(t->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+	job->proc_fd = fcntl(t->proc_fd, F_DUPFD_CLOEXEC, 0);
+	return job->user_ns_fd >= 0 && job->proc_fd >= 0;
+}
+
 const char *digest_get(struct tracee *t, const struct stat *exe)
 {
 	struct digests *d = t->trace->digests;
@@ -383,11 +419,16 @@ const char *digest_get(struct tracee *t, const struct stat *exe)
 	if (t->job)
 		return NULL;
 	fd = openat(t->proc_fd, "exe", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0)
+	if (fd < 0 && errno != EACCES)
 		return "";
-	if (key.size <= AT_ONCE)
+	if (fd >= 0 && key.size <= AT_ONCE)
 		return hash_now(d, &key, settled, fd);
 	t->job = job_new(d, &key, settled, cs_steal_fd(&fd));
+	if (t->job->file_fd < 0 && !will_open(t->job, t)) {
+		job_free(t->job);
+		t->job = NULL;
+		return "";
+	}
 	if (d->n_helpers >= MAX_HELPERS || start(t->job))
 		return NULL;
 	job_free(t->job);

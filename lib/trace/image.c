@@ -340,11 +340,12 @@ void image_read(struct cs_trace_exec *out, struct cs_trace *trace, const struct 
 {
 	struct image *image = &trace->image;
 
-	*out = (struct cs_trace_exec){ .pid = t->tgid };
+	*out = (struct cs_trace_exec){ .pid = t->tgid, .at_exec = true };
 	out->ppid = exit_parent_of(trace, t->pidfd, t->proc_fd);
 	if (exe) {
 		out->dev = exe->st_dev;
 		out->ino = exe->st_ino;
+		out->size = (uint64_t)exe->st_size;
 	}
 	memcpy(out->sha256, digest, strlen(digest) + 1);
 	cs_buf_truncate(&image->argv, 0);

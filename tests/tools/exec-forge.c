@@ -106,7 +106,7 @@ static void neighbour(int (*forge)(pid_t pid, uint64_t at))
 		uint64_t at = pid ? find_argument(pid) : 0;
 		int rc = at ? forge(pid, at) : 0;
 
-		if (rc)
+		if (rc && rc != ENOENT && rc != ESRCH) /* it has come to its end meanwhile */
 			shared->last_errno = rc;
 	}
 }

@@ -286,6 +286,25 @@ START_TEST(looks_up)
 }
 END_TEST
 
+/* A directory whose object is missing is not a directory without the file. */
+START_TEST(looks_up_what_is_missing)
+{
+	AUTO_REPO struct cs_repo *repo = NULL;
+	const struct cs_oid root = fx_oid("HEAD^{tree}");
+	struct cs_oid oid = { 0 };
+	uint32_t mode = 0;
+
+	fx_run("h=$(git rev-parse HEAD:d) && rm -f .git/objects/$(echo $h | sed 's,^..,&/,') && ! "
+	       "git cat-file -e $h 2>/dev/null");
+	repo = fx_open(".");
+	ck_assert_int_eq(cs_repo_tree_lookup(&mode, &oid, repo, &root, "d/e/one", &err),
+			 CS_CORRUPT);
+	ck_assert_int_eq(cs_repo_tree_lookup(&mode, &oid, repo, &root, "d/none", &err), CS_CORRUPT);
+	ck_assert_int_eq(cs_repo_tree_lookup(&mode, &oid, repo, &root, "none", &err), CS_NOTFOUND);
+	fx_ok(cs_repo_tree_lookup(&mode, &oid, repo, &root, "d", &err), err);
+}
+END_TEST
+
 /* ---- references and revisions ---- */
 
 static const struct {
@@ -711,6 +730,7 @@ static void add_reading(Suite *s)
 	tcase_add_loop_test(tc, parses_trees, 0, CS_COUNT(trees));
 	tcase_add_test(tc, reads_trees_as_git);
 	tcase_add_loop_test(tc, looks_up, 0, CS_COUNT(lookups));
+	tcase_add_test(tc, looks_up_what_is_missing);
 	suite_add_tcase(s, tc);
 }
 

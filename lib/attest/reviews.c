@@ -340,11 +340,27 @@ static int by_statement(const void *va, const void *vb)
 	return c ? c : (*a)->pin - (*b)->pin;
 }
 
+/* Sorted, and each once: the same signed bytes may have come in many envelopes. */
+static void tidy(struct cs_reviews *r)
+{
+	size_t kept = 0;
+
+	if (r->n)
+		qsort(r->list, r->n, sizeof(struct cs_verified_signoff *), by_statement);
+	for (size_t i = 0; i < r->n; i++) {
+		if (kept && by_statement(&r->list[kept - 1], &r->list[i]) == 0)
+			verified_free(r->list[i]);
+		else
+			r->list[kept++] = r->list[i];
+	}
+	r->n = kept;
+	r->sorted = true;
+}
+
 const struct cs_verified_signoff *const *cs_reviews_list(struct cs_reviews *r, size_t *n)
 {
-	if (!r->sorted && r->n)
-		qsort(r->list, r->n, sizeof(struct cs_verified_signoff *), by_statement);
-	r->sorted = true;
+	if (!r->sorted)
+		tidy(r);
 	*n = r->n;
 	return (const struct cs_verified_signoff *const *)r->list;
 }

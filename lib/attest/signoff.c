@@ -144,7 +144,7 @@ void cs_signoff_format(struct cs_buf *out, const struct cs_signoff *s)
 
 	cs_json_add_str(root, "_type", STATEMENT_TYPE);
 	cs_json_add(root, "subject", array);
-	cs_json_add_str(subject, "name", "change");
+	cs_json_add_str(subject, "name", SUBJECT_NAME);
 	digest = add_object(subject, "digest");
 	add_oid(digest, "gitCommit", &s->commit);
 	add_oid(digest, "gitTree", &s->tree);

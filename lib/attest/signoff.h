@@ -6,5 +6,6 @@
 #include "countersign/attest.h"
 
 #define STATEMENT_TYPE "https://in-toto.io/Statement/v1"
+#define SUBJECT_NAME   "change"
 
 #endif

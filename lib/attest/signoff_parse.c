@@ -60,7 +60,10 @@ static const cJSON *get(const cJSON *obj, const char *key)
 	return cJSON_GetObjectItemCaseSensitive(obj, key);
 }
 
-/* Bytes without a NUL; the caller frees. NULL: they are none. */
+/*
+ * Bytes without a NUL, in the one form that cs_json_bytes() gives them; the caller frees. NULL: they
+ * are none.
+ */
 static char *get_bytes(const cJSON *obj, const char *key)
 {
 	AUTO_BUF struct cs_buf bytes = CS_BUF_INIT;
@@ -68,7 +71,8 @@ static char *get_bytes(const cJSON *obj, const char *key)
 
 	if (!cJSON_IsString(item) && !is_object(item, 1))
 		return NULL;
-	if (cs_json_get_bytes(&bytes, obj, key) < 0 || strlen(bytes.data) != bytes.len)
+	if (cs_json_get_bytes(&bytes, obj, key) < 0 || strlen(bytes.data) != bytes.len ||
+	    cJSON_IsString(item) != cs_utf8_valid(bytes.data, bytes.len))
 		return NULL;
 	return cs_strdup(bytes.data);
 }
@@ -189,7 +193,7 @@ static bool get_words(struct cs_strv *out, const cJSON *array)
 		/* cs_json_get_bytes() looks a key up: give it an object that has the item. */
 		cJSON_AddItemReferenceToObject(holder, "word", item);
 		word = get_bytes(holder, "word");
-		if (!word)
+		if (!word || !*word)
 			return false;
 		cs_strv_add(out, word);
 	}
@@ -292,7 +296,7 @@ static const char *subject_problem(struct cs_signoff *out, const cJSON *root)
 	struct cs_oid target;
 
 	if (!cJSON_IsArray(array) || cJSON_GetArraySize(array) != 1 || !is_object(subject, 2) ||
-	    !cJSON_IsString(get(subject, "name")) || !is_object(digest, 2))
+	    strcmp(cs_json_str(subject, "name", ""), SUBJECT_NAME) != 0 || !is_object(digest, 2))
 		return "not one subject with two digests";
 	if (!get_oid(&out->commit, get(digest, "gitCommit")) ||
 	    !get_oid(&out->tree, get(digest, "gitTree")))

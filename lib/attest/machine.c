@@ -83,8 +83,8 @@ static void armor(struct cs_buf *out, const struct cs_buf *bytes)
 	OPENSSL_cleanse(base64.data, base64.len);
 }
 
-/* Both files as ssh-keygen writes them. */
-static int new_key(struct cs_buf *text, struct cs_buf *pub, struct cs_err *err)
+/* The file as ssh-keygen writes it. */
+static int new_key(struct cs_buf *text, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf bytes = CS_BUF_INIT;
 	AUTO_BUF struct cs_buf secret = CS_BUF_INIT;
@@ -104,24 +104,29 @@ static int new_key(struct cs_buf *text, struct cs_buf *pub, struct cs_err *err)
 	wire_add_string(&bytes, public_key.data, public_key.len);
 	wire_add_string(&bytes, secret.data, secret.len);
 	armor(text, &bytes);
-	cs_buf_adds(pub, KEY_TYPE " ");
-	cs_base64_encode(pub, public_key.data, public_key.len);
-	cs_buf_adds(pub, " " COMMENT "\n");
 	OPENSSL_cleanse(seed, sizeof(seed));
 	OPENSSL_cleanse(secret.data, secret.len);
 	OPENSSL_cleanse(bytes.data, bytes.len);
 	return 0;
 }
 
-/* Under a name of its own, then linked into place: whoever comes first has made it. */
+static int sync_file(const char *path, struct cs_err *err)
+{
+	AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? cs_err_sys(err, "sync %s", path) : 0;
+}
+
+/*
+ * Under a name of its own, on the disk, then linked into place: whoever comes first has made it,
+ * and a power cut leaves a whole key or none.
+ */
 static int make_key(const char *dir, const char *path, struct cs_err *err)
 {
 	uint64_t r;
 	AUTO_FREE char *temp = NULL;
-	AUTO_FREE char *pub = cs_asprintf("%s.pub", path);
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	AUTO_BUF struct cs_buf pub_text = CS_BUF_INIT;
-	int rc = new_key(&text, &pub_text, err);
+	int rc = new_key(&text, err);
 
 	cs_random(&r, sizeof(r));
 	temp = cs_asprintf("%s/.machine_key-%016llx", dir, (unsigned long long)r);
@@ -130,11 +135,10 @@ static int make_key(const char *dir, const char *path, struct cs_err *err)
 	OPENSSL_cleanse(text.data, text.len);
 	if (rc < 0)
 		return rc;
-	if (link(temp, path) == 0)
-		rc = cs_write_file(AT_FDCWD, pub, pub_text.data, pub_text.len, 0644, err);
-	else if (errno != EEXIST)
+	rc = sync_file(temp, err);
+	if (rc == 0 && link(temp, path) < 0 && errno != EEXIST)
 		rc = cs_err_sys(err, "link %s", path);
-	unlink(temp);
+	unlink(temp); /* what stays behind is a key that nobody uses, and nobody else may read */
 	return rc;
 }
 
@@ -223,9 +227,9 @@ static int make_directories(const char *dir, struct cs_err *err)
 	return 0;
 }
 
-static int get_key(struct machine_key *out, const char *dir, struct cs_err *err)
+static int get_or_make(struct machine_key *out, const char *dir, const char *path,
+		       struct cs_err *err)
 {
-	AUTO_FREE char *path = cs_asprintf("%s/%s", dir, KEY_FILE);
 	struct cs_err missing = CS_ERR_INIT;
 	int rc = read_key(out, path, &missing);
 
@@ -237,6 +241,34 @@ static int get_key(struct machine_key *out, const char *dir, struct cs_err *err)
 	if (rc == 0)
 		rc = make_key(dir, path, err);
 	return rc < 0 ? rc : read_key(out, path, err);
+}
+
+/*
+ * The public half beside it, for people who want to list the machine. Whoever was killed before
+ * has not written it; it is the same bytes whoever does. Without it the key signs as well: no
+ * failure here is one.
+ */
+static void show_public(const struct machine_key *key, const char *path)
+{
+	AUTO_FREE char *pub = cs_asprintf("%s.pub", path);
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+	if (access(pub, F_OK) == 0)
+		return;
+	cs_buf_adds(&text, KEY_TYPE " ");
+	cs_base64_encode(&text, key->public_key.data, key->public_key.len);
+	cs_buf_adds(&text, " " COMMENT "\n");
+	(void)!cs_write_file(AT_FDCWD, pub, text.data, text.len, 0644, NULL);
+}
+
+static int get_key(struct machine_key *out, const char *dir, struct cs_err *err)
+{
+	AUTO_FREE char *path = cs_asprintf("%s/%s", dir, KEY_FILE);
+	int rc = get_or_make(out, dir, path, err);
+
+	if (rc == 0)
+		show_public(out, path);
+	return rc;
 }
 
 /* ---- signing ---- */

@@ -117,7 +117,8 @@ static int parse_krl(struct cs_revoked_keys *r, const char *file, const char *da
 		uint8_t kind = wire_byte(&w);
 		struct wire_string section = wire_string(&w);
 
-		/* Nothing but signatures may follow one; they are not needed: the file is trusted. */
+		/* Nothing but signatures may follow one; they are not needed: the file is trusted.
+		 */
 		if (kind == SECTION_SIGNATURE)
 			wire_string(&w);
 		signatures |= kind == SECTION_SIGNATURE;

@@ -61,8 +61,8 @@ static const cJSON *get(const cJSON *obj, const char *key)
 }
 
 /*
- * Bytes without a NUL, in the one form that cs_json_bytes() gives them; the caller frees. NULL: they
- * are none.
+ * Bytes without a NUL, in the one form that cs_json_bytes() gives them; the caller frees. NULL:
+ * they are none.
  */
 static char *get_bytes(const cJSON *obj, const char *key)
 {

@@ -10,6 +10,7 @@
 #   make lint         clang-tidy and cppcheck       make format    clang-format in place
 #   make check-layers includes point downwards only (lib/LAYERS)
 #   make fuzz bench   the long runs; make check holds a short one of each
+#   make kills        processes of a thousand runs killed at random moments
 #   make race         a million execs whose arguments are rewritten meanwhile
 #
 # VARIANT=release|asan|cov|fuzz chooses the build tree, V=1 shows the commands, WERROR=1 stops at
@@ -113,6 +114,25 @@ $(BUILD)/bin/$(1): $$(call OBJ,$$(wildcard cmd/$(1)/*.c)) $(LIB)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
 
+# The programs with the fault hooks of tests (countersign/base/fault.h): what has one is compiled
+# anew, and linked in front of the library's copy without. For tests/attack only.
+FAULT_SRC := $(shell grep -lw -e cs_fault -e cs_fake -e CS_FAULTS $(LIB_SRC) $(CMD_SRC))
+FAULTY := git-agent-run git-agent-log git-agent-doctor
+faulty_obj = $(foreach s,$(1),$(if $(filter $(s),$(FAULT_SRC)),$(BUILD)/faulty/$(s:.c=.o),$(BUILD)/$(s:.c=.o)))
+$(BUILD)/faulty/%.o: %.c Makefile VERSION
+	$(call say,FAULT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CS_CFLAGS) $(CFLAGS) -DCS_FAULTS -MMD -MP -c -o $@ $<
+define faulty_program
+$(BUILD)/faulty/bin/$(1): $(call faulty_obj,$(wildcard cmd/$(1)/*.c) $(filter lib/%,$(FAULT_SRC))) $(LIB)
+	$$(call say,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(CC) $(CS_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $(CS_LIBS)
+endef
+$(foreach p,$(FAULTY),$(eval $(call faulty_program,$(p))))
+.PHONY: faulty
+faulty: $(FAULTY:%=$(BUILD)/faulty/bin/%)
+
 # Objects of tests are kept, so that a second make links nothing anew.
 .SECONDARY:
 
@@ -150,6 +170,10 @@ $(BUILD)/tools/exec-race: TOOL_LDFLAGS := -static
 race: tools $(BUILD)/unit/trace_stress_test
 	$(Q)CK_RUN_CASE=race CS_RACE=$${CS_RACE:-1000000} $(BUILD)/unit/trace_stress_test
 
+.PHONY: kills
+kills: all tools faulty
+	$(Q)for u in root user; do CS_AS=$$u FAULT_KILLS=$${FAULT_KILLS:-500} bash tests/attack/kills.test || exit; done
+
 .PHONY: unit tools fuzzers check check-unit check-layers
 unit: $(UNIT:%=$(BUILD)/unit/%)
 tools: $(TOOLS:%=$(BUILD)/tools/%)
@@ -161,7 +185,7 @@ check-unit: unit tools programs
 check: deps-check
 	$(Q)$(MAKE) --no-print-directory check-built
 .PHONY: check-built
-check-built: all unit tools
+check-built: all unit tools faulty
 	$(Q)tests/run
 
 check-layers:
@@ -228,4 +252,5 @@ bench: all tools $(BENCH:%=$(BUILD)/bench/%)
 clean:
 	rm -rf build compile_commands.json
 
+-include $(FAULT_SRC:%.c=$(BUILD)/faulty/%.d)
 -include $(patsubst %.o,%.d,$(call OBJ,$(LIB_SRC) $(CMD_SRC) $(wildcard tests/unit/*.c tests/fuzz/*.c tests/bench/*.c)))

@@ -111,6 +111,9 @@ static void check_repository(struct cs_checks *checks, char **dir, uid_t *uid, g
 	cs_checks_add(checks, "repository", CS_CHECK_GOOD,
 		      cs_repo_worktree(repo) ? cs_repo_worktree(repo) : cs_repo_common_dir(repo),
 		      NULL);
+	AUTO_FREE char *orphans = cs_run_orphans(repo);
+	if (orphans)
+		cs_checks_add(checks, "runs", CS_CHECK_WEAKER, orphans, NULL);
 	check_space(checks, *dir);
 }
 

@@ -4,6 +4,7 @@
 #define GIT_AGENT_GATE_H
 
 #include "countersign/gate.h"
+#include "countersign/record.h"
 #include "countersign/remote.h"
 
 #define PROGRAM	       "git-agent-gate"

@@ -495,7 +495,11 @@ int hook_status(struct place *p, const struct cs_strv *operands, struct cs_err *
 		cs_json_print(&text, list, true);
 		puts(text.data);
 	} else if (rc == 0 && !p->args->server) {
+		AUTO_FREE char *orphans = cs_run_orphans(p->repo);
+
 		puts("Only a server can refuse: whoever pushes can leave these out.");
+		if (orphans)
+			printf("%s\n", orphans);
 	}
 	return rc;
 }

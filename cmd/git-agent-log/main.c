@@ -80,6 +80,10 @@ static int work(const struct log_opts *opts, const struct cs_options *parsed, st
 
 	if (rc < 0)
 		return rc;
+	/* The list shows them itself. */
+	AUTO_FREE char *orphans = cs_run_orphans(log.repo);
+	if (orphans && parsed->operands.n && !parsed->command->verb && !opts->json)
+		fprintf(stderr, PROGRAM ": %s\n", orphans);
 	log.state_dir = cs_state_path(log.repo);
 	rc = cs_out_open(&log.out, log.repo, page, err);
 	if (rc == 0) {

@@ -101,7 +101,13 @@ int log_recover(struct log *log, const struct cs_strv *specs, struct cs_err *err
 		rc = find_interrupted(&ids, log, err);
 	if (rc == 0 && !ids.n)
 		fputs("git-agent-log: no interrupted runs\n", stderr);
-	for (size_t i = 0; rc == 0 && i < ids.n; i++)
+	for (size_t i = 0; rc == 0 && i < ids.n; i++) {
 		rc = recover_one(log, ids.v[i], excludes.data, err);
+		/* One that had not begun is gone now: no reason to leave the others. */
+		if (rc == CS_NOTFOUND && !specs->n) {
+			fprintf(stderr, "git-agent-log: %s\n", err->msg);
+			rc = 0;
+		}
+	}
 	return rc;
 }

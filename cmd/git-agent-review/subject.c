@@ -197,6 +197,9 @@ int subject_find(struct subject *s, const struct review_args *args, const char *
 	if (rc < 0)
 		return rc;
 	state_dir = cs_state_path(s->repo);
+	AUTO_FREE char *orphans = cs_run_orphans(s->repo);
+	if (orphans)
+		fprintf(stderr, "git-agent-review: %s\n", orphans);
 	if (dots)
 		rc = take_range(s, spec, dots, &base_tree, err);
 	else if (cs_run_find(id, s->repo, state_dir, spec, spec ? NULL : err) == 0)

@@ -18,12 +18,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_MS 1000
+#define TICK_MS	  1000
+#define MIN_FILES 256 /* of descriptors: up to three a mount, the relay's sockets, ours */
 
 struct limits {
 	struct run *run;
@@ -56,10 +58,38 @@ static bool free_space(uint64_t *out, const struct run *run)
 
 /* ---- before the start ---- */
 
+int limits_files(struct cs_err *err)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return cs_err_sys(err, "limit of open files");
+	if (files.rlim_cur >= MIN_FILES)
+		return 0;
+	if (files.rlim_max < MIN_FILES)
+		return cs_err_set(err, CS_LIMIT,
+				  "the limit of open files is %llu, and a run needs %d: "
+				  "ulimit -n %d (its hard limit is what your login allows: "
+				  "limits.conf(5), LimitNOFILE= of a service)",
+				  (unsigned long long)files.rlim_cur, MIN_FILES, MIN_FILES * 4);
+	files.rlim_cur = MIN_FILES;
+	if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+		return cs_err_sys(err, "limit of open files");
+	return 0;
+}
+
+static void announce_cgroup(void *arg, const char *path)
+{
+	const struct run *run = arg;
+
+	/* Without it nobody removes the cgroup of a killed run: an empty directory more. */
+	(void)!cs_write_file(run->dir.fd, CS_RUN_CGROUP_FILE, path, strlen(path), 0600, NULL);
+}
+
 static void make_cgroup(struct limits *l)
 {
 	struct run *run = l->run;
-	AUTO_FREE char *name = cs_asprintf("agent-run-%s", run->dir.id);
+	AUTO_FREE char *name = cs_asprintf(CS_RUN_CGROUP "%s", run->dir.id);
 	int64_t total = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 	int64_t memory = cs_policy_memory(run->policy, total);
 	struct cs_cgroup_opts opts = {
@@ -67,6 +97,8 @@ static void make_cgroup(struct limits *l)
 		.memory_bytes = memory > 0 ? (uint64_t)memory : 0,
 		/* init and the process that watches it are in it too. */
 		.processes = policy_limit(run, "sandbox.processes"),
+		.announce = announce_cgroup,
+		.arg = run,
 	};
 	if (opts.processes)
 		opts.processes += 2;

@@ -2,6 +2,7 @@
 /* A run flows through run_stages() from top to bottom; each stage lives in the file named there. */
 #include "run.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -169,7 +170,9 @@ static int start_sandbox(struct run *run, int stdio[3], struct cs_err *err)
 		     strerror(err->sys_errno));
 		rc = start_on_copy(run, stdio, &step, err);
 	}
-	if (rc == CS_UNSUPPORTED && degraded_would_help(step))
+	/* A host that has run out of something lacks no layer. */
+	if (rc == CS_UNSUPPORTED && err->sys_errno != EMFILE && err->sys_errno != ENFILE &&
+	    err->sys_errno != ENOMEM && degraded_would_help(step))
 		rc = start_degraded(run, stdio, step, err);
 	return rc;
 }
@@ -244,6 +247,7 @@ static int finish(struct run *run, struct cs_err *err)
 				   "the run is kept as interrupted; "
 				   "git agent-log recover %.8s tries again",
 				   run->dir.id);
+	cs_fault("recorded");
 	/* The record holds everything; what cannot be removed now goes with the next listing. */
 	cs_worktree_release(&run->worktree);
 	run->worktree = (struct cs_worktree)CS_WORKTREE_INIT;
@@ -274,7 +278,9 @@ static int show_plan(struct run *run, struct cs_err *err)
 /* What was asked for, checked in full before anything is made. */
 static int ask(struct run *run, struct cs_err *err)
 {
-	int rc = ask_operator(run, err);
+	int rc = limits_files(err);
+	if (!rc)
+		rc = ask_operator(run, err);
 	if (!rc)
 		rc = ask_policy(run, err);
 	if (!rc)
@@ -289,6 +295,8 @@ static int ask(struct run *run, struct cs_err *err)
 static int prepare(struct run *run, struct cs_err *err)
 {
 	int rc = open_run_dir(run, err);
+
+	cs_fault("run-directory");
 	if (!rc)
 		dirty_start(run);
 	if (!rc)
@@ -336,20 +344,33 @@ static int run_agent(struct run *run, struct cs_err *err)
 	int stdio[3] = { -1, -1, -1 };
 	int rc = open_log(run, err);
 
+	cs_fault("log-opened");
 	if (!rc)
 		rc = limits_prepare(run, err);
+	cs_fault("cgroup-made");
 	if (!rc)
 		rc = streams_open(run, stdio, err);
 	if (!rc)
 		rc = start_sandbox(run, stdio, err);
+	cs_fault("sandbox-started");
 	streams_close_agent_side(stdio);
 	if (!rc)
 		rc = check_layers(run, err);
 	if (!rc && !run->degraded)
 		rc = start_egress(run, err);
+	cs_fault("relay-started");
 	if (!rc)
 		rc = supervise(run, err);
+	cs_fault("agent-ended");
 	return rc;
+}
+
+static void say_orphans(const struct run *run)
+{
+	AUTO_FREE char *text = cs_run_orphans(run->repo);
+
+	if (text)
+		note("%s", text);
 }
 
 int run_stages(struct run *run, struct cs_err *err)
@@ -376,6 +397,8 @@ int run_stages(struct run *run, struct cs_err *err)
 	rc = finish(run, err);
 	if (!rc)
 		summary_print(run);
+	if (!rc)
+		say_orphans(run);
 	if (!rc)
 		rc = summary_write(run, err);
 	if (rc < 0)

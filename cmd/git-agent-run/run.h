@@ -139,6 +139,8 @@ int supervise(struct run *run, struct cs_err *err) CS_CHECKED;
  */
 struct limits;
 struct report;
+/* Whether there are descriptors enough; raises a soft limit that is too low. */
+int limits_files(struct cs_err *err) CS_CHECKED;
 int limits_prepare(struct run *run, struct cs_err *err) CS_CHECKED;
 int limits_cgroup_fd(const struct run *run);
 void limits_start(struct run *run, struct cs_loop *loop, struct report *report);

@@ -267,6 +267,7 @@ static void on_sandbox(void *arg, int fd, uint32_t events)
 		on_stopped(s);
 		break;
 	case CS_SANDBOX_EXITED:
+		cs_fault("agent-exited");
 		s->exited = true;
 		s->agent_status = value;
 		break;
@@ -389,7 +390,9 @@ static int start(struct supervisor *s, struct cs_err *err)
 		cs_loop_after(s->loop, timeout, on_timeout, s);
 	cs_loop_after(s->loop, SYNC_EVERY_MS, on_sync, s);
 	limits_start(run, s->loop, &s->report);
+	cs_fault("before-go");
 	rc = cs_sandbox_go(run->sandbox, err);
+	cs_fault("after-go");
 	run->went = rc == 0;
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "countersign/base/config.h"
 #include "countersign/base/err.h"
 #include "countersign/base/escape.h"
+#include "countersign/base/fault.h"
 #include "countersign/base/file.h"
 #include "countersign/base/hash.h"
 #include "countersign/base/json.h"

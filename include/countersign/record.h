@@ -130,6 +130,10 @@ struct cs_run_dir {
 		.fd = -1, .lock_fd = -1 \
 	}
 
+/* In a run's directory: the path of its cgroup, whose last component is this and the id. */
+#define CS_RUN_CGROUP_FILE "cgroup"
+#define CS_RUN_CGROUP	   "agent-run-"
+
 /* <common dir>/agent-run; made with 0700. Read-only or full: one clear line. */
 int cs_state_dir(char **out, const struct cs_repo *repo, struct cs_err *err) CS_CHECKED;
 /* Its path, without making it, for those who only read; the caller frees. */
@@ -233,6 +237,12 @@ int cs_run_signer(char fingerprint[64], const struct cs_repo *repo, const char *
  */
 int cs_run_list(struct cs_strv *out, struct cs_repo *repo, const char *state_dir,
 		struct cs_err *err) CS_CHECKED;
+/*
+ * A line about the runs whose supervisor was killed and that are not recorded yet, with the command
+ * that helps, or NULL; the caller frees. Removes what such runs left of cgroups. Looks at the
+ * directories of runs that are not recorded only, so that every command can ask.
+ */
+char *cs_run_orphans(const struct cs_repo *repo);
 /* Removes a run's reference and directory; running ones are CS_BUSY. */
 int cs_run_remove(struct cs_repo *repo, const char *state_dir, const char *id,
 		  struct cs_err *err) CS_CHECKED;

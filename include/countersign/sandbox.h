@@ -156,6 +156,9 @@ struct cs_cgroup_opts {
 	const char *name;	 /* of the new one, one component */
 	uint64_t memory_bytes; /* 0: no limit */
 	uint64_t processes;    /* 0: no limit */
+	/* Told the path before it is made, so that whoever finds the caller killed can remove it. */
+	void (*announce)(void *arg, const char *path);
+	void *arg;
 };
 int cs_cgroup_new(struct cs_cgroup **out, const struct cs_cgroup_opts *opts,
 		  struct cs_err *err) CS_CHECKED;

@@ -102,7 +102,8 @@ static int start_reader(struct list *list, struct stream *s, struct capture *c, 
 	const struct stream_opts opts = {
 		.uid = geteuid() == 0 ? c->opts->uid : (uid_t)-1,
 		.gid = c->opts->gid,
-		.deadline_ms = c->opts->deadline_ms ? c->opts->deadline_ms : DEADLINE_MS,
+		.deadline_ms = c->opts->deadline_ms ? c->opts->deadline_ms
+						    : (int)cs_fake("capture_ms", DEADLINE_MS),
 	};
 
 	for (int round = 1;; round++) {

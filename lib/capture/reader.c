@@ -157,7 +157,9 @@ int reader_main(struct reader *r, struct cs_err *err)
 
 	if (rc < 0)
 		return rc;
+	cs_fault("reader-walked");
 	rc = reader_end(r, err);
+	cs_fault("reader-listed");
 	for (size_t i = 0; i < r->n_files && !rc; i++)
 		rc = send_content(r, &r->files[i], err);
 	return rc < 0 ? rc : reader_flush(r, err);

@@ -102,9 +102,11 @@ static _Noreturn void run_child(const struct reader *template, int out_fd, reade
 	signal(SIGPIPE, SIG_DFL);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
+	cs_fault("reader-begins");
 	rc = prepare(&r, opts, &err);
 	if (!rc)
 		rc = fn(&r, &err);
+	cs_fault("reader-done");
 	if (rc < 0)
 		send_error(&r, &err);
 	_exit(rc < 0);

@@ -154,8 +154,10 @@ int writer_run(struct cs_oid *tree, const struct cs_capture_opts *opts, struct l
 
 	base_tree_init(&w.base, opts->repo, &opts->tree);
 	rc = write_contents(&w, err);
+	cs_fault("writer-blobs");
 	if (!rc)
 		rc = make_tree(tree, &w, err);
+	cs_fault("writer-tree");
 	for (size_t i = 0; i < w.n_updates; i++)
 		free((char *)w.updates[i].path);
 	free(w.updates);

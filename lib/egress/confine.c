@@ -149,10 +149,10 @@ static int allow_reading(int ruleset, const char *path, struct cs_err *err)
 int cs_egress_confine_files(int *abi, const char *const *paths, struct cs_err *err)
 {
 	AUTO_FD int ruleset = -1;
-	int version =
-		(int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int version = (int)cs_fake("landlock", syscall(SYS_landlock_create_ruleset, NULL, 0,
+						       LANDLOCK_CREATE_RULESET_VERSION));
 
-	if (version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP)) {
+	if (!version || (version < 0 && (errno == ENOSYS || errno == EOPNOTSUPP))) {
 		*abi = 0;
 		return 0;
 	}

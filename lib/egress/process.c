@@ -120,6 +120,7 @@ static _Noreturn void on_stop(void *arg)
 {
 	struct process *p = arg;
 
+	cs_fault("relay-stops");
 	cs_relay_end(p->relay, "the run has ended");
 	cs_channel_flush(p->channel, FLUSH_MS);
 	_exit(0);
@@ -259,12 +260,15 @@ _Noreturn void cs_egress_process(const struct cs_egress_opts *opts,
 	struct cs_egress_ready ready = { 0 };
 	struct cs_err err = CS_ERR_INIT;
 
+	cs_fault("relay-begins");
 	ready.code = prepare(&p, sockets, channel_fd, life_fd, parent, &err);
+	cs_fault("relay-confined");
 	ready.landlock_abi = p.landlock_abi;
 	memcpy(ready.msg, err.msg, sizeof(ready.msg) - 1);
 	if (send(channel_fd, &ready, sizeof(ready), MSG_NOSIGNAL) != sizeof(ready) ||
 	    ready.code < 0)
 		_exit(1);
+	cs_fault("relay-ready");
 	for (;;)
 		if (cs_loop_step(p.loop, -1, &err) < 0)
 			_exit(1);

@@ -138,6 +138,7 @@ static int create_locked(struct cs_run_dir *dir, int runs_fd, const char *name, 
 {
 	if (mkdirat(runs_fd, name, 0700) < 0)
 		return cs_err_sys(err, "make directory %s", name);
+	cs_fault("run-directory-unlocked");
 	dir->fd = cs_opendir_beneath(runs_fd, name);
 	if (dir->fd < 0)
 		return cs_err_sys(err, "open directory %s", name);
@@ -168,6 +169,7 @@ int cs_run_dir_create(struct cs_run_dir *out, const char *state_dir, uid_t uid, 
 	new_id(dir.id);
 	name = cs_asprintf(NEW_PREFIX "%s", dir.id);
 	rc = create_locked(&dir, runs_fd, name, uid, gid, err);
+	cs_fault("run-directory-unnamed");
 	if (rc == 0 && renameat(runs_fd, name, runs_fd, dir.id) < 0)
 		rc = cs_err_sys(err, "rename %s", name);
 	if (rc < 0) {
@@ -240,8 +242,10 @@ int cs_run_dir_remove(struct cs_run_dir *dir, struct cs_err *err)
 
 	if (runs_fd < 0)
 		return cs_err_sys(err, "open the parent of %s", dir->path);
+	cs_run_cgroup_remove(dir->fd, dir->id);
 	if (renameat(runs_fd, dir->id, runs_fd, gone) < 0)
 		return cs_err_sys(err, "rename %s", dir->path);
+	cs_fault("run-directory-gone");
 	rc = cs_remove_tree(runs_fd, gone, err);
 	if (rc < 0)
 		return cs_err_wrap(err, "remove run %s", dir->id);

@@ -409,7 +409,9 @@ static int add_event(struct cs_log *log, const char *type, cJSON *fields, struct
 	if (line.len > MAX_LINE || depth_of(&line) > MAX_DEPTH)
 		format_oversized(&line, log, type, now);
 	cs_buf_addc(&line, '\n');
+	cs_fault("event-unwritten");
 	rc = write_line(log, &line, err);
+	cs_fault("event-written");
 	if (rc < 0)
 		return rc;
 	chain_push(&log->chain, line.data, line.len - 1, now);

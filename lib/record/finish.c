@@ -404,12 +404,14 @@ static int commit_record(struct cs_oid *out, struct finish *f, struct cs_err *er
 	};
 	int rc = copy_files(f, err);
 
+	cs_fault("record-files");
 	if (rc == 0)
 		rc = write_commits(f, err);
 	if (rc == 0)
 		rc = write_statement(f, err);
 	if (rc == 0)
 		rc = write_tree(&commit.tree, f, err);
+	cs_fault("record-tree");
 	if (rc < 0)
 		return rc;
 	record_message(&message, info);
@@ -514,14 +516,19 @@ int cs_run_finish_again(struct cs_run_info *info, const struct cs_finish_opts *o
 		rc = capture(&f, err);
 	if (rc == 0)
 		rc = commit_change(&f, err);
+	cs_fault("change-committed");
 	if (rc == 0)
 		rc = end_log(&f, err);
+	cs_fault("log-ended");
 	if (rc == 0)
 		rc = commit_record(&record, &f, err);
+	cs_fault("record-synced");
 	if (rc == 0)
 		rc = set_ref(opts->repo, info->id, &record, err);
+	cs_fault("reference-set");
 	if (rc == 0)
 		tell_others(&f);
+	cs_fault("notes-written");
 	cs_buf_release(&f.envelope);
 	cs_capture_release(&f.capture);
 	return rc < 0 ? cs_err_wrap(err, "record run %s", info->id) : 0;

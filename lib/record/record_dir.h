@@ -44,6 +44,9 @@ char *cs_log_cut_detail(const struct cs_log *log);
 /* Time of the last event that was there when the log was opened; 0 when there was none. */
 int64_t cs_log_last_ns(const struct cs_log *log);
 
+/* Removes the cgroup that a run's directory names, if it is empty (orphans.c). */
+void cs_run_cgroup_remove(int run_fd, const char *id);
+
 /* "refs/agent-run/7f/7f3a..." */
 char *cs_run_ref(const char *id);
 /* The record commit of a run: 1, 0 for none, or a negative code. */

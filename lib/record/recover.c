@@ -88,6 +88,7 @@ static int recover_locked(struct cs_run_info *info, struct cs_run_dir *dir,
 		return rc;
 	mark_interrupted(info, log);
 	rc = cs_log_add(log, "run.recover", NULL, err);
+	cs_fault("recover-begun");
 	finish.dir = dir;
 	finish.log = log;
 	if (rc == 0)

@@ -252,6 +252,7 @@ int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *update
 		return rc;
 	call.input = input.data;
 	call.input_len = input.len;
+	cs_fault("reference-update");
 	rc = cs_git_run(NULL, &errout, &status, &call, -1, err);
 	if (rc < 0)
 		return rc;

@@ -193,6 +193,7 @@ void agent_main(struct inside *in)
 	if (chdir(plan->cwd ? plan->cwd : "/") < 0)
 		inside_fail(in, "agent", "enter %s", plan->cwd);
 	set_limits(in);
+	cs_fault("agent-forked");
 
 	int listener = plan->last_step ? plan->last_step() : -1;
 	if (plan->last_step && listener < 0)
@@ -201,6 +202,7 @@ void agent_main(struct inside *in)
 	if (inside_send(in, &msg, &listener, listener >= 0) < 0)
 		_exit(125);
 	cs_close(&listener);
+	cs_fault("agent-ready");
 	/* Not the control socket: init reads that. */
 	if (read(in->go_fd, &go, 1) != 1)
 		_exit(125);
@@ -211,6 +213,7 @@ void agent_main(struct inside *in)
 	signal(SIGTTOU, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	cs_fault("agent-goes");
 	int err = exec_agent(plan);
 	msg = (struct message){ .type = MSG_EXEC_FAILED, .value = err };
 	(void)inside_send(in, &msg, NULL, 0);
@@ -287,6 +290,7 @@ __attribute__((noreturn)) static void tend(struct inside *in, pid_t agent, int s
 {
 	release_streams(in);
 	reap_loop(in, agent, sig_fd);
+	cs_fault("init-reaped");
 	kill(-1, SIGKILL);
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
@@ -310,9 +314,12 @@ void init_main(struct inside *in)
 	if (sig_fd < 0)
 		inside_fail(in, "pid", "signalfd");
 
+	cs_fault("init-begins");
 	mounts_open_sources(in);
 	mounts_build(in);
+	cs_fault("init-mounted");
 	mounts_enter(in);
+	cs_fault("init-entered");
 	if (in->plan->drop) {
 		mounts_cover_proc(in);
 		become_user(in);
@@ -323,6 +330,7 @@ void init_main(struct inside *in)
 	}
 	cs_close(&in->userns_fd);
 	drop_everything(in, !closed);
+	cs_fault("init-confined");
 	/* A session of its own in any case: /dev/tty would else be the user's terminal. */
 	if (setsid() < 0)
 		inside_fail(in, "terminal", "leave the session");
@@ -342,5 +350,6 @@ void init_main(struct inside *in)
 	close(go[0]);
 	in->go_fd = go[1];
 	setpgid(agent, agent);
+	cs_fault("init-forked");
 	tend(in, agent, sig_fd);
 }

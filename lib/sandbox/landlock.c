@@ -48,7 +48,8 @@ struct path_beneath {
 
 int landlock_abi(void)
 {
-	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* VERSION */);
+	long abi = cs_fake("landlock",
+			   syscall(SYS_landlock_create_ruleset, NULL, 0, 1 /* VERSION */));
 	return abi < 2 ? 0 : (int)abi;
 }
 

@@ -139,8 +139,10 @@ static int in_child(int (*fn)(unsigned long), unsigned long arg)
 
 void cs_host_probe(struct cs_host *h)
 {
-	long abi = syscall(444 /* landlock_create_ruleset */, NULL, 0, 1 /* VERSION */);
+	long abi = cs_fake("landlock",
+			   syscall(444 /* landlock_create_ruleset */, NULL, 0, 1 /* VERSION */));
 
 	h->landlock_abi = abi > 0 ? (int)abi : 0;
-	h->wait_killable = in_child(try_listener, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) == 0;
+	h->wait_killable = cs_fake("wait_killable", 1) &&
+			   in_child(try_listener, SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) == 0;
 }

@@ -125,8 +125,11 @@ void setup_main(struct inside *in)
 	int status;
 
 	die_with(in->life_fd);
+	cs_fault("setup-begins");
 	leave_namespaces(in);
+	cs_fault("setup-namespaces");
 	network_setup(in);
+	cs_fault("setup-network");
 
 	if (pipe2(setup_pipe, O_CLOEXEC) < 0)
 		inside_fail(in, "pid", "pipe");
@@ -140,6 +143,7 @@ void setup_main(struct inside *in)
 		die_with(in->setup_fd);
 		init_main(in);
 	}
+	cs_fault("setup-forked");
 	/* The control socket is init's now: it must hang up when init is gone. */
 	close(in->ctl_fd);
 	close(setup_pipe[0]);

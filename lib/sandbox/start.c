@@ -116,7 +116,7 @@ static int wait_ready(struct cs_sandbox *s, const char **step, struct cs_err *er
 
 	for (;;) {
 		size_t n = CS_COUNT(fds);
-		rc = receive(&msg, fds, &n, s, START_TIMEOUT_MS, err);
+		rc = receive(&msg, fds, &n, s, (int)cs_fake("start_ms", START_TIMEOUT_MS), err);
 		if (rc == CS_NOTFOUND)
 			return cs_err_set(err, CS_MALFUNCTION, "sandbox: died during set-up");
 		if (rc < 0)

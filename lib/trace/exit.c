@@ -242,7 +242,7 @@ static bool kernel_has_exit_info(void)
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	return reaped_status(&status, pidfd);
+	return cs_fake("pidfd_info", reaped_status(&status, pidfd));
 }
 
 void exit_init(struct cs_trace *trace)

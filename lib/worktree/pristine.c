@@ -193,6 +193,7 @@ static int make(const struct cs_wt_job *job, int lock_fd, struct cs_err *err)
 	rc = cs_wt_opendir(&tmp_fd, job->base_fd, tmp, err);
 	if (rc == 0)
 		rc = fill(tmp_fd, tmp, job, lock_fd, err);
+	cs_fault("pristine-unnamed");
 	if (rc == 0)
 		rc = cs_wt_publish(job->base_fd, tmp, job->key, tmp_fd, err);
 	if (rc < 0)

@@ -240,12 +240,15 @@ static int prepare(struct cs_worktree *out, struct cs_wt_job *job, struct cs_err
 {
 	int rc = cs_wt_use_write(job, err);
 
+	cs_fault("worktree-use");
 	if (rc == 0)
 		rc = cs_wt_pristine(&out->lease_fd, job, err);
 	if (rc == 0)
 		rc = choose_objects(out, job, err);
+	cs_fault("worktree-pristine");
 	if (rc == 0)
 		rc = make_layer(out, job, err);
+	cs_fault("worktree-layer");
 	if (rc == 0)
 		rc = cs_wt_pin(job, err);
 	if (rc < 0)

@@ -30,6 +30,7 @@ static const struct cs_option options[] = {
 	{ 0, "sensitive", CS_OPT_FLAG, OPT(sensitive), NULL,
 	  "acknowledge the paths marked SENSITIVE" },
 	{ 0, "yes", CS_OPT_FLAG, OPT(yes), NULL, "do not ask" },
+	{ 0, "json", CS_OPT_FLAG, OPT(json), NULL, "print JSON (countersign.review/v1)" },
 	{ 0 },
 };
 static const struct cs_command commands[] = {
@@ -170,7 +171,7 @@ static int decide(struct subject *s, const struct review_args *args, const char 
 		rc = sign(&line, s, key, err);
 	if (rc == 0)
 		rc = attach(s, &line, err);
-	if (rc == 0)
+	if (rc == 0 && !args->json)
 		printf("\n%s: %zu file%s, for %s\n", cs_decision_word(s->signoff.decision),
 		       s->signoff.change.n, s->signoff.change.n == 1 ? "" : "s",
 		       s->signoff.target_ref);
@@ -192,8 +193,7 @@ static int work(const struct review_args *args, const char *spec, struct cs_err 
 	if (rc == 0 && verdicts)
 		rc = find_key(&key, args, s.repo, err);
 	if (rc == 0)
-		rc = subject_show(&s, key ? key : "(nothing is signed)", err);
-	fflush(stdout);
+		rc = show(&s, args, key, err);
 	if (rc == 0 && verdicts)
 		rc = decide(&s, args, key, err);
 	subject_release(&s);

@@ -10,7 +10,7 @@
 #define PROGRAM "git-agent-review"
 
 struct review_args {
-	bool sign_off, request_changes, revoke, sensitive, yes;
+	bool sign_off, request_changes, revoke, sensitive, yes, json;
 	const char *target, *message, *key;
 	struct cs_strv paths;
 };
@@ -21,13 +21,17 @@ struct subject {
 	struct cs_remote remote;
 	struct cs_signoff signoff; /* all but decision, times and comment */
 	struct cs_change shown;	   /* the same transitions, with their objects */
-	char *title;		   /* of the run, or NULL */
+	struct cs_run_info info;   /* of the run; else empty */
 	struct cs_strv sensitive;  /* paths of it that [review] sensitive names */
 };
 int subject_find(struct subject *s, const struct review_args *args, const char *spec,
 		 struct cs_err *err) CS_CHECKED;
 void subject_release(struct subject *s);
-/* What will be signed, escaped: header, transitions, diff. */
-int subject_show(const struct subject *s, const char *key, struct cs_err *err) CS_CHECKED;
+/*
+ * What will be signed, escaped: header, findings, earlier verdicts, transitions, diff; through the
+ * user's pager, which has ended when this returns. As JSON: countersign.review/v1.
+ */
+int show(const struct subject *s, const struct review_args *args, const char *key,
+	 struct cs_err *err) CS_CHECKED;
 
 #endif

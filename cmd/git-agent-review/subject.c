@@ -11,7 +11,6 @@
 #include <string.h>
 #include "countersign/policy.h"
 
-#define MAX_SIDE    (10u << 20)
 #define HEADS	    "refs/heads/"
 #define MAX_POLICY  (4u << 20)
 #define TREE_POLICY ".countersign/policy"
@@ -49,25 +48,20 @@ static int take_range(struct subject *s, const char *spec, const char *dots,
 static int take_run(struct subject *s, const char *state_dir, const char *id,
 		    struct cs_oid *base_tree, struct cs_err *err)
 {
-	struct cs_run_info info;
+	struct cs_run_info *info = &s->info;
 	char hex[CS_OID_HEX];
 	AUTO_FREE char *ref = cs_asprintf("refs/agent-run/%.2s/%s", id, id);
-	int rc;
+	int rc = cs_run_load(info, s->repo, state_dir, id, err);
 
-	cs_run_info_init(&info);
-	rc = cs_run_load(&info, s->repo, state_dir, id, err);
-	if (rc == 0 && !info.change_commit.len)
+	if (rc == 0 && !info->change_commit.len)
 		rc = cs_err_set(err, CS_USAGE, "run %.8s changed nothing", id);
 	if (rc == 0)
 		rc = cs_repo_read_ref(&s->signoff.record, s->repo, ref, err);
 	if (rc == 0)
-		rc = take(s, &info.base_commit, cs_oid_hex(hex, &info.change_commit), base_tree,
+		rc = take(s, &info->base_commit, cs_oid_hex(hex, &info->change_commit), base_tree,
 			  err);
-	if (rc == 0) {
+	if (rc == 0)
 		snprintf(s->signoff.run, sizeof(s->signoff.run), "%s", id);
-		s->title = info.title ? cs_strdup(info.title) : NULL;
-	}
-	cs_run_info_release(&info);
 	return rc;
 }
 
@@ -193,6 +187,7 @@ int subject_find(struct subject *s, const struct review_args *args, const char *
 	int rc;
 
 	cs_signoff_init(&s->signoff);
+	cs_run_info_init(&s->info);
 	rc = cs_repo_open(&s->repo, ".", getenv("GIT_DIR"), err);
 	if (rc < 0)
 		return rc;
@@ -221,48 +216,6 @@ void subject_release(struct subject *s)
 	cs_change_release(&s->shown);
 	cs_strv_release(&s->sensitive);
 	cs_remote_release(&s->remote);
-	free(s->title);
+	cs_run_info_release(&s->info);
 	cs_repo_free(s->repo);
-}
-
-static void show_line(const char *name, const char *value)
-{
-	AUTO_FREE char *text = cs_escape_line(value);
-
-	printf("%-11s %s\n", name, text);
-}
-
-int subject_show(const struct subject *s, const char *key, struct cs_err *err)
-{
-	char hex[CS_OID_HEX];
-	int rc = 0;
-
-	if (*s->signoff.run)
-		show_line("run", s->signoff.run);
-	if (s->title)
-		show_line("title", s->title);
-	show_line("repository", s->signoff.repository);
-	show_line("for", s->signoff.target_ref);
-	show_line("base", cs_oid_hex(hex, &s->signoff.base_commit));
-	show_line("commit", cs_oid_hex(hex, &s->signoff.commit));
-	show_line("change", s->signoff.change_digest);
-	show_line("key", key);
-	putchar('\n');
-	for (size_t i = 0; i < s->shown.n; i++) {
-		const struct cs_transition *t = &s->shown.list[i];
-		AUTO_FREE char *path = cs_escape_line(t->path);
-
-		printf("%06o %.12s -> %06o %.12s  %s%s\n", t->before.mode, t->before.digest,
-		       t->after.mode, t->after.digest, path,
-		       cs_strv_has(&s->sensitive, t->path) ? "  SENSITIVE" : "");
-	}
-	for (size_t i = 0; rc == 0 && i < s->shown.n; i++) {
-		AUTO_BUF struct cs_buf raw = CS_BUF_INIT;
-		AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-
-		rc = cs_change_patch(&raw, &s->shown.list[i], s->repo, MAX_SIDE, err);
-		cs_escape_terminal(&text, raw.data, raw.len, CS_ESCAPE_TEXT);
-		printf("\n%s", text.data);
-	}
-	return rc;
 }

@@ -129,6 +129,8 @@ int cs_out_close(struct cs_out *out, struct cs_err *err)
 		fclose(out->file);
 		while (waitpid(out->pager, NULL, 0) < 0 && errno == EINTR)
 			;
+		signal(SIGINT, SIG_DFL);
+		signal(SIGQUIT, SIG_DFL);
 		return 0; /* a pager that was closed early is no failure of ours */
 	}
 	errno = saved;

@@ -11,6 +11,7 @@
 #define STATES	4
 #define COMMITS 14
 #define SIGNS	12
+#define WORDS	(2 * SIGNS) /* with what takes some of them back */
 
 static const char *const paths[PATHS] = { "a", "b", "d/a" };
 static struct cs_repo *repo;
@@ -75,7 +76,33 @@ static struct cs_oid make_tree(const int state[PATHS])
 	return tree;
 }
 
-static void make_commit(struct history *h, bool merges)
+static bool is_ancestor(const struct history *h, int a, int of)
+{
+	if (a == of)
+		return true;
+	for (size_t i = 0; i < h->list[of].n_parents; i++)
+		if (is_ancestor(h, a, h->list[of].parents[i]))
+			return true;
+	return false;
+}
+
+/* What merging gives, with the newest common ancestor; a conflict is the first parent's. */
+static void merge_states(const struct history *h, struct node *c)
+{
+	const struct node *theirs = &h->list[c->parents[1]];
+	int base = c->parents[1];
+
+	while (base > 0 &&
+	       (!is_ancestor(h, base, c->parents[0]) || !is_ancestor(h, base, c->parents[1])))
+		base--;
+	for (size_t p = 0; p < PATHS; p++)
+		if (c->state[p] == h->list[base].state[p])
+			c->state[p] = theirs->state[p];
+}
+
+enum merges { MERGES_NONE = 0, MERGES_WILD, MERGES_USUAL };
+
+static void make_commit(struct history *h, enum merges merges)
 {
 	static int64_t when = 1700000000;
 	struct node *c = &h->list[h->n];
@@ -102,10 +129,12 @@ static void make_commit(struct history *h, bool merges)
 		if (other != c->parents[0])
 			c->parents[c->n_parents++] = other;
 	}
-	if (c->n_parents == 2 && random_below(&rnd, 2))
+	if (c->n_parents == 2 && merges == MERGES_USUAL && random_below(&rnd, 3))
+		merge_states(h, c);
+	else if (c->n_parents == 2 && random_below(&rnd, 2))
 		c->state[random_below(&rnd, PATHS)] =
 			h->list[c->parents[1]].state[random_below(&rnd, PATHS)];
-	if (c->n_parents < 2 || !random_below(&rnd, 4))
+	if (c->n_parents < 2 || !random_below(&rnd, merges == MERGES_USUAL ? 12 : 4))
 		c->state[random_below(&rnd, PATHS)] = (int)random_below(&rnd, STATES);
 	new.tree = c->tree = make_tree(c->state);
 	for (size_t i = 0; i < c->n_parents; i++)
@@ -115,21 +144,11 @@ static void make_commit(struct history *h, bool merges)
 	h->n++;
 }
 
-static void make_history(struct history *h, bool merges)
+static void make_history(struct history *h, enum merges merges)
 {
 	h->n = 0;
 	while (h->n < COMMITS)
 		make_commit(h, merges);
-}
-
-static bool is_ancestor(const struct history *h, int a, int of)
-{
-	if (a == of)
-		return true;
-	for (size_t i = 0; i < h->list[of].n_parents; i++)
-		if (is_ancestor(h, a, h->list[of].parents[i]))
-			return true;
-	return false;
 }
 
 /* ---- the line ---- */
@@ -143,7 +162,7 @@ START_TEST(line_as_git_says)
 		struct history h;
 		const int tip = COMMITS - 1;
 
-		make_history(&h, true);
+		make_history(&h, MERGES_WILD);
 		gate_line_init(&line, &changes, &h.list[tip].oid);
 		for (int base = 0; base < COMMITS; base++) {
 			size_t naive = 0;
@@ -167,9 +186,10 @@ END_TEST
 /* ---- sign-offs made by hand ---- */
 
 struct signs {
-	struct cs_verified_signoff all[SIGNS];
-	const struct cs_verified_signoff *list[SIGNS];
-	int base[SIGNS], commit[SIGNS];
+	struct cs_verified_signoff all[WORDS];
+	const struct cs_verified_signoff *list[WORDS];
+	int base[WORDS], commit[WORDS];
+	bool counts[WORDS];
 	size_t n;
 };
 
@@ -236,10 +256,9 @@ static bool naive_covered(const struct history *h, const struct signs *s, int c)
 	return true;
 }
 
-static enum cs_gate_verdict judge(const struct history *h, struct signs *s, int old, int tip)
+static enum cs_gate_verdict judge_by(const char *policy_text, const struct history *h,
+				     const struct signs *s, int old, int tip)
 {
-	static const char policy_text[] =
-		"[gate \"main\"]\n require = all\n[review]\n sensitive =\n";
 	struct cs_gate_report report = CS_GATE_REPORT_INIT;
 	struct cs_strv repositories = CS_STRV_INIT;
 	struct cs_policy *policy = NULL;
@@ -262,6 +281,12 @@ static enum cs_gate_verdict judge(const struct history *h, struct signs *s, int 
 	cs_policy_free(policy);
 	cs_strv_release(&repositories);
 	return verdict;
+}
+
+static enum cs_gate_verdict judge(const struct history *h, const struct signs *s, int old, int tip)
+{
+	return judge_by("[gate \"main\"]\n require = all\n[review]\n sensitive =\n", h, s, old,
+			tip);
 }
 
 static void release(struct signs *s)
@@ -288,7 +313,7 @@ START_TEST(coverage_as_the_header_says)
 		struct signs s = { .n = 0 };
 		int old, tip;
 
-		make_history(&h, false);
+		make_history(&h, MERGES_NONE);
 		while (s.n < SIGNS)
 			make_sign(&s, &h);
 		for (int k = 0; k < 6; k++) {
@@ -321,7 +346,7 @@ START_TEST(no_unseen_bytes)
 		struct signs s = { .n = 0 };
 		int old, tip;
 
-		make_history(&h, true);
+		make_history(&h, MERGES_WILD);
 		while (s.n < SIGNS)
 			make_sign(&s, &h);
 		for (int k = 0; k < 6; k++) {
@@ -343,6 +368,156 @@ START_TEST(no_unseen_bytes)
 		}
 		release(&s);
 	}
+}
+END_TEST
+
+/* ---- who counts ---- */
+
+static const char *const people[] = { "p@example.org", "q@example.org", "r@example.org" };
+
+/* Another word of the same person about the same change, later. */
+static struct cs_verified_signoff *answer(struct signs *s, size_t to)
+{
+	struct cs_verified_signoff *v = &s->all[s->n];
+	struct cs_err err = CS_ERR_INIT;
+
+	*v = s->all[to];
+	v->signoff.change = (struct cs_change)CS_CHANGE_INIT;
+	fx_ok(cs_change_between(&v->signoff.change, repo, &v->signoff.tree, &v->signoff.tree, true,
+				&err),
+	      err);
+	v->signoff.created_ns = 1;
+	v->statement[0] = (char)('a' + (char)s->n);
+	s->counts[s->n] = false;
+	s->list[s->n++] = v;
+	return v;
+}
+
+/* Half of them are good; the others have one flaw each. */
+static void make_word(struct signs *s, const struct history *h)
+{
+	const size_t at = s->n;
+	struct cs_verified_signoff *v = &s->all[at];
+
+	make_sign(s, h);
+	v->principal = (char *)people[random_below(&rnd, CS_COUNT(people))];
+	s->counts[at] = false;
+	switch (random_below(&rnd, 12)) {
+	case 0:
+		v->signoff.target_ref = (char *)"refs/heads/dev";
+		break;
+	case 1:
+		v->signoff.repository = (char *)"s";
+		break;
+	case 2:
+		v->signoff.expires_ns = 1;
+		break;
+	case 3:
+		v->principal = (char *)"p@elsewhere.example";
+		break;
+	case 4:
+		v->signoff.decision = CS_DECISION_CHANGES_REQUESTED;
+		break;
+	case 5:
+		answer(s, at)->signoff.decision = CS_DECISION_REVOKED;
+		cs_strv_add(&s->all[s->n - 1].signoff.revokes, v->statement);
+		break;
+	default:
+		s->counts[at] = true;
+	}
+}
+
+/* How many people's counting sign-offs lead to this state of a path; from: or any (-1). */
+static size_t signers_of(const struct history *h, const struct signs *s, size_t path, int from,
+			 int to)
+{
+	size_t n = 0;
+
+	for (size_t w = 0; w < CS_COUNT(people); w++) {
+		bool signed_off = false;
+
+		for (size_t i = 0; i < s->n; i++)
+			signed_off |= s->counts[i] && !strcmp(s->all[i].principal, people[w]) &&
+				      h->list[s->commit[i]].state[path] == to &&
+				      (from < 0 ? h->list[s->base[i]].state[path] != to
+						: h->list[s->base[i]].state[path] == from);
+		n += signed_off;
+	}
+	return n;
+}
+
+/* The branch comes into the pushed merge as its second parent. */
+static bool pick_merge(int *old, int *tip, const struct history *h)
+{
+	*tip = (int)random_below(&rnd, COMMITS);
+	if (h->list[*tip].n_parents < 2)
+		return false;
+	*old = h->list[*tip].parents[1];
+	return true;
+}
+
+/* What a commit has that none of its parents had was signed from its first parent's state. */
+static bool made_by_nobody(const struct history *h, const struct signs *s, int c, size_t path,
+			   size_t wanted)
+{
+	const struct node *at = &h->list[c];
+
+	for (size_t i = 0; i < at->n_parents; i++)
+		if (h->list[at->parents[i]].state[path] == at->state[path])
+			return false;
+	return signers_of(h, s, path, at->n_parents ? h->list[at->parents[0]].state[path] : 0,
+			  at->state[path]) < wanted;
+}
+
+/*
+ * Whatever passes: no commit has bytes, and the branch ends with none that it did not have, but
+ * those that enough people signed whose word counts. Old bytes of the branch are no exception.
+ */
+START_TEST(no_bytes_without_enough_signers)
+{
+	static const char *const policies[] = {
+		"[gate \"main\"]\n require = all\n signer = *@example.org\n"
+		"[review]\n sensitive =\n",
+		"[gate \"main\"]\n require = all\n signoffs = 2\n signer = *@example.org\n"
+		"[review]\n sensitive =\n",
+	};
+	int passed = 0;
+
+	for (int i = 0; i < rounds(30); i++) {
+		const size_t wanted = 1 + random_below(&rnd, 3) / 2;
+		const size_t words = 1 + random_below(&rnd, SIGNS);
+		struct history h;
+		struct signs s = { .n = 0 };
+		int old, tip;
+
+		make_history(&h, MERGES_USUAL);
+		while (s.n < words)
+			make_word(&s, &h);
+		for (int k = 0; k < 12; k++) {
+			if (!(k % 2 ? pick(&old, &tip, &h) : pick_merge(&old, &tip, &h)) ||
+			    judge_by(policies[wanted - 1], &h, &s, old, tip) != CS_GATE_PASS)
+				continue;
+			passed++;
+			for (size_t p = 0; p < PATHS; p++) {
+				const int now = h.list[tip].state[p];
+
+				ck_assert_msg(now == h.list[old].state[p] ||
+						      signers_of(&h, &s, p, -1, now) >= wanted,
+					      "SEED=%llu: %s", (unsigned long long)rnd.seed,
+					      paths[p]);
+				for (int c = 0; c < COMMITS; c++)
+					ck_assert_msg(!is_ancestor(&h, c, tip) ||
+							      is_ancestor(&h, c, old) ||
+							      !made_by_nobody(&h, &s, c, p, wanted),
+						      "SEED=%llu: %d %s",
+						      (unsigned long long)rnd.seed, c, paths[p]);
+			}
+		}
+		for (size_t n = 0; n < s.n; n++)
+			cs_strv_release(&s.all[n].signoff.revokes);
+		release(&s);
+	}
+	ck_assert_int_gt(passed, 0);
 }
 END_TEST
 
@@ -506,6 +681,11 @@ int main(int argc, char **argv)
 	tcase_add_test(t, no_unseen_bytes);
 	tcase_add_test(t, merges_as_git_does);
 	tcase_add_test(t, quarantine);
+	suite_add_tcase(s, t);
+	t = tcase_create("signers");
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_set_timeout(t, FX_TIMEOUT_S);
+	tcase_add_test(t, no_bytes_without_enough_signers);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 #
-# For the tests of the gate: `CS_AS=user TEST_USER=daemon; . .../lib.sh; . .../gate.sh; gate_world`.
+# For the tests of the gate: `export CS_AS=user TEST_USER=daemon; . .../lib.sh; . .../gate.sh; gate_world`.
 #
 #	$S	a bare server with our pre-receive: require = all on main and release/*
 #	$N	the same one without it, or with a naive hook (naive); its objects are S's and its own
@@ -79,7 +80,7 @@ attempt() {
 	if ! out="$out
 $(g push --no-verify "$S" "$@" 2>&1)" && [ "$before" = "$(refs "$S")" ]; then
 		with=refused
-		[ -z "$rule" ] || if grep -qE "\($rule[,)]|$rule" <<<"$out"; then with="refused: $rule"; else with="refused, not for $rule"; fi
+		[ -z "$rule" ] || if grep -qE "\(${rule}[,)]|$rule" <<<"$out"; then with="refused: $rule"; else with="refused, not for $rule"; fi
 	fi
 	row "$number" "$text" $without "$with" "refused${rule:+: $rule}" "$out"
 }

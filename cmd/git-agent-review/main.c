@@ -79,7 +79,6 @@ static bool confirmed(const struct review_args *args, size_t n)
 /* The statements about this change that the key of `line` signed. */
 static int find_own(struct subject *s, const char *line, size_t len, struct cs_err *err)
 {
-	struct cs_envelope mine, other;
 	AUTO_BUF struct cs_buf notes = CS_BUF_INIT;
 	struct cs_oid anchor, tip;
 	int rc = cs_anchor_change(&anchor, NULL, s->signoff.change_digest, err);
@@ -90,26 +89,8 @@ static int find_own(struct subject *s, const char *line, size_t len, struct cs_e
 		rc = cs_notes_read(&notes, s->repo, &tip, &anchor, err);
 	if (rc == 0)
 		rc = cs_notes_read(&notes, s->repo, &tip, &s->signoff.commit, err);
-	cs_envelope_init(&mine);
 	if (rc == 0)
-		rc = cs_envelope_parse(&mine, line, len, err);
-	for (const char *at = notes.data; rc == 0 && *at;) {
-		const size_t n = strcspn(at, "\n");
-		uint8_t sum[CS_SHA256_LEN];
-		char hex[CS_SHA256_HEX];
-
-		cs_envelope_init(&other);
-		if (cs_envelope_parse(&other, at, n, NULL) == 0 && other.n_sigs &&
-		    !strcmp(other.sigs[0].keyid, mine.sigs[0].keyid)) {
-			cs_sha256(sum, other.payload.data, other.payload.len);
-			cs_hex(hex, sum, sizeof(sum));
-			if (!cs_strv_has(&s->signoff.revokes, hex))
-				cs_strv_add(&s->signoff.revokes, hex);
-		}
-		cs_envelope_release(&other);
-		at += n + (at[n] == '\n');
-	}
-	cs_envelope_release(&mine);
+		rc = cs_attest_own(&s->signoff.revokes, &notes, line, len, err);
 	if (rc == 0 && !s->signoff.revokes.n)
 		rc = cs_err_set(err, CS_NOTFOUND, "this key has signed nothing about it");
 	return rc;

@@ -194,7 +194,7 @@ struct cs_verified_signoff {
 
 /*
  * Signs a statement with a key as git has it in user.signingKey: the path of a private or public
- * key (the private half from ssh-agent then), or "key::ssh-ed25519 AAAA...". Runs
+ * key (the private half from ssh-agent then; "~/" is HOME), or "key::ssh-ed25519 AAAA...". Runs
  * /usr/bin/ssh-keygen -Y sign on the terminal that the user has: it may ask for a passphrase, a
  * PIN or a touch. ssh_auth_sock: of the caller's environment, or NULL. The signature is verified
  * before this returns. Adds one envelope line.
@@ -256,6 +256,14 @@ int cs_notes_lossless(const struct cs_repo *repo, const struct cs_oid *older,
 int cs_notes_merge(struct cs_repo *repo, const char *ref, const struct cs_oid *other,
 		   const char *author_name, const char *author_email,
 		   struct cs_err *err) CS_CHECKED;
+
+/*
+ * Adds the statements (their digests, each once) among lines of notes that the key has signed as a
+ * reviewer that signed the envelope `line`. Verified; hints and whatever does not parse are passed
+ * over.
+ */
+int cs_attest_own(struct cs_strv *statements, const struct cs_buf *notes, const char *line,
+		  size_t len, struct cs_err *err) CS_CHECKED;
 
 /* ---- the sign-offs of a repository ---- */
 

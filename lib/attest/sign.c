@@ -18,13 +18,22 @@
 /* A public key on the command line goes into a file for ssh-keygen, as git does it. */
 struct key_file {
 	char path[32]; /* "" where key is a path itself */
-	const char *name;
+	char *name;
 };
 
 static void key_file_remove(struct key_file *k)
 {
 	if (*k->path)
 		unlink(k->path);
+	free(k->name);
+}
+
+/* A path as it stands in a configuration: no shell has made HOME of its "~". The caller frees. */
+static char *expand(const char *key)
+{
+	const char *home = getenv("HOME");
+
+	return home && !strncmp(key, "~/", 2) ? cs_asprintf("%s%s", home, key + 1) : cs_strdup(key);
 }
 
 static int key_file_open(struct key_file *k, const char *key, struct cs_err *err)
@@ -36,7 +45,7 @@ static int key_file_open(struct key_file *k, const char *key, struct cs_err *err
 	if (!literal && strncmp(key, "ssh-", 4) == 0)
 		literal = key;
 	k->path[0] = '\0';
-	k->name = key;
+	k->name = literal ? NULL : expand(key);
 	if (!literal)
 		return 0;
 	strcpy(k->path, "/tmp/.countersign-key-XXXXXX");
@@ -45,7 +54,7 @@ static int key_file_open(struct key_file *k, const char *key, struct cs_err *err
 		*k->path = '\0';
 		return cs_err_sys(err, "make a file in /tmp");
 	}
-	k->name = k->path;
+	k->name = cs_strdup(k->path);
 	if (cs_write_all(fd, literal, strlen(literal)) < 0 || cs_write_all(fd, "\n", 1) < 0)
 		return cs_err_sys(err, "write %s", k->path);
 	return 0;

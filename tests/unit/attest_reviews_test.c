@@ -521,6 +521,52 @@ START_TEST(without)
 }
 END_TEST
 
+/* ---- one's own ---- */
+
+/* What alice signed, whatever hints and garbage lie around it, and nothing that others did. */
+START_TEST(own)
+{
+	static const struct what other = { .created_s = 5 }, third = { .created_s = 9 };
+	AUTO_BUF struct cs_buf notes = CS_BUF_INIT, line = CS_BUF_INIT, bobs = CS_BUF_INIT;
+	AUTO_FREE char *texts[] = { statement(&(struct what){ 0 }), statement(&other) };
+	struct cs_ssh_key shown = aw_shown(&alice);
+	struct cs_strv found = CS_STRV_INIT;
+	struct cs_err err = CS_ERR_INIT;
+	struct cs_envelope e;
+
+	/* a NUL and garbage first: notes are sorted, and everybody can write there */
+	cs_buf_add(&notes, "\0\n\n\0x\ngarbage\n{}\n", 17);
+	add_line(&notes, &alice, &(struct what){ 0 }, &(struct aw_how){ 0 });
+	add_line(&notes, &alice, &(struct what){ 0 }, &(struct aw_how){ 0 });
+	add_line(&notes, &alice, &third, &(struct aw_how){ .ns = "git" });
+	/* bob's with alice's name on it */
+	add_line(&bobs, &bob, &third, &(struct aw_how){ 0 });
+	cs_envelope_init(&e);
+	fx_ok(cs_envelope_parse(&e, bobs.data, bobs.len, &err), err);
+	free(e.sigs[0].keyid);
+	e.sigs[0].keyid = cs_strdup(shown.fingerprint);
+	cs_envelope_format(&notes, &e);
+	cs_envelope_release(&e);
+	add_line(&notes, &alice, &other, &(struct aw_how){ 0 });
+	add_line(&line, &alice, &(struct what){ CS_DECISION_REVOKED }, &(struct aw_how){ 0 });
+	fx_ok(cs_attest_own(&found, &notes, line.data, line.len, &err), err);
+	ck_assert_uint_eq(found.n, 2);
+	for (int i = 0; i < 2; i++) {
+		char hex[CS_SHA256_HEX];
+		uint8_t sum[CS_SHA256_LEN];
+
+		cs_sha256(sum, texts[i], strlen(texts[i]));
+		ck_assert(cs_strv_has(&found, cs_hex(hex, sum, sizeof(sum))));
+	}
+	/* A line that nobody signed finds nothing. */
+	line.data[line.len - 10] ^= 1;
+	ck_assert_int_lt(cs_attest_own(&found, &notes, line.data, line.len, &err), 0);
+	free(texts[1]);
+	cs_strv_release(&found);
+	cs_ssh_key_release(&shown);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("attest_reviews");
@@ -535,6 +581,7 @@ int main(void)
 	tcase_add_test(t, touched_once);
 	tcase_add_test(t, damaged_lines);
 	tcase_add_test(t, without);
+	tcase_add_test(t, own);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }

@@ -139,16 +139,19 @@ static void check_line(const struct cs_buf *line, const char *ns, const char *fi
 	cs_envelope_release(&e);
 }
 
+/* By the path of either half, and as a configuration has it. */
+static const char *const key_paths[] = { "key", "key.pub", "~/key" };
+
 START_TEST(a_human_signs)
 {
 	AUTO_BUF struct cs_buf line = CS_BUF_INIT;
 	struct cs_err err = CS_ERR_INIT;
 	AUTO_FREE char *print = NULL;
 
-	fx_run("ssh-keygen -q -t ed25519 -N '' -f key; cp key.pub pub");
+	fx_run("ssh-keygen -q -t ed25519 -N '' -f key; cp key.pub pub; cp key key.pub home");
 	print = fx_line("ssh-keygen -l -f key.pub | cut -d' ' -f2");
-	ck_assert_msg(cs_attest_sign(&line, STATEMENT, strlen(STATEMENT), CS_NS_REVIEW, "key", NULL,
-				     &err) == 0,
+	ck_assert_msg(cs_attest_sign(&line, STATEMENT, strlen(STATEMENT), CS_NS_REVIEW,
+				     key_paths[_i], NULL, &err) == 0,
 		      "%s", err.msg);
 	check_line(&line, CS_NS_REVIEW, print);
 }
@@ -230,7 +233,7 @@ int main(void)
 	suite_add_tcase(s, pure);
 	tcase_add_checked_fixture(real, fx_setup, fx_teardown);
 	tcase_set_timeout(real, FX_TIMEOUT_S);
-	tcase_add_test(real, a_human_signs);
+	tcase_add_loop_test(real, a_human_signs, 0, CS_COUNT(key_paths));
 	tcase_add_test(real, an_ssh_agent_signs);
 	tcase_add_test(real, nobody_signs);
 	tcase_add_test(real, the_machine_signs);

@@ -165,6 +165,7 @@ $(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB)
 
 # It execs itself a million times.
 $(BUILD)/tools/exec-race: TOOL_LDFLAGS := -static
+$(BUILD)/tools/nothing: TOOL_LDFLAGS := -static -nostdlib -nostartfiles
 
 .PHONY: race
 race: tools $(BUILD)/unit/trace_stress_test

@@ -173,6 +173,9 @@ static void do_overlay(struct inside *in, int root, size_t i)
 	if (in->mount_fds[i].src < 0)
 		return;
 	AUTO_FD int point = mount_point(in, root, m, true);
+	errno = EPERM;
+	if (!cs_fake("overlay", 1))
+		inside_fail(in, "overlay", "mount overlay on %s", m->dst);
 	snprintf(options, sizeof options,
 		 "lowerdir=/proc/self/fd/%d,upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,"
 		 "userxattr,volatile",

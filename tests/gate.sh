@@ -23,6 +23,7 @@ keys() {
 # signer NAME [OPTIONS]: its line of allowed_signers
 signer() { printf '%s@example.invalid namespaces="review@countersign"%s %s\n' "$1" "${2:+,$2}" "$(cut -d' ' -f1,2 "$SCRATCH/key-$1.pub")"; }
 server_file() { as_who tee "$S/countersign/$1" > /dev/null; }
+# shellcheck disable=SC2120
 server_policy() { printf '[gate "@default"]\n\trequire = all\n%s[gate "release/*"]\n\trequire = all\n' "${1:-}" | server_file policy; }
 
 gate_world() {

@@ -18,7 +18,11 @@
  * the signed tree and its parent the signed base.
  *
  * merge commits: path by path unchanged against the first parent, what the mechanical merge of both
- * parents gives, or covered.
+ * parents gives, or covered; and the same against the parent that has seen most of the branch,
+ * where that is another one.
+ *
+ * the branch's own past counts too: what it had at the update's old value and left since is used
+ * up, for sign-offs and for merging, whatever the pushed commits stand on.
  *
  * counted: signed off, valid signature, principal wanted by `signer`, not expired, not revoked, no
  * later changes-requested by the same principal, presence as wanted, not one's own work (selfReview

@@ -127,8 +127,8 @@ static int seize_or_jump(const struct guard *g, pid_t tid)
 }
 
 /*
- * The time may have gone by while we were not running ourselves, on a machine with much to do. (Once in
- * 400,000 calls with twenty processes to a core.) So a call has more than one try.
+ * The time may have gone by while we were not running ourselves, on a machine with much to do.
+ * (Once in 400,000 calls with twenty processes to a core.) So a call has more than one try.
  */
 static int seize(struct guard *g, pid_t tid)
 {

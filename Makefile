@@ -11,6 +11,7 @@
 #   make check-layers includes point downwards only (lib/LAYERS)
 #   make fuzz bench   the long runs; make check holds a short one of each
 #   make kills        processes of a thousand runs killed at random moments
+#   make growth       plain git beside ten thousand runs
 #   make race         a million execs whose arguments are rewritten meanwhile
 #
 # VARIANT=release|asan|cov|fuzz chooses the build tree, V=1 shows the commands, WERROR=1 stops at
@@ -174,6 +175,11 @@ race: tools $(BUILD)/unit/trace_stress_test
 .PHONY: kills
 kills: all tools faulty
 	$(Q)for u in root user; do CS_AS=$$u FAULT_KILLS=$${FAULT_KILLS:-500} bash tests/attack/kills.test || exit; done
+
+# Long: ten thousand runs are written first.
+.PHONY: growth
+growth: all
+	$(Q)PATH=$(CURDIR)/$(BUILD)/bin:$$PATH tests/bench/growth
 
 .PHONY: unit tools fuzzers check check-unit check-layers
 unit: $(UNIT:%=$(BUILD)/unit/%)

@@ -8,6 +8,7 @@
 #include "countersign/remote.h"
 
 #define PROGRAM	       "git-agent-gate"
+#define FETCHED	       "refs/agent-run-remote/"
 #define HOOK_INPUT_MAX (64u << 20)
 
 struct gate_args {
@@ -29,11 +30,13 @@ struct place {
 	struct cs_remote remote; /* a client's */
 	char *default_ref;	 /* owned */
 	struct cs_strv repositories;
-	struct cs_oid notes[3]; /* own, fetched, incoming; len 0: none */
+	struct cs_oid notes[3]; /* own, fetched (a client's), incoming; len 0: none */
 	struct cs_oid provenance;
 	bool local;		   /* a clone's own branches are judged */
 	struct cs_oid arrived[64]; /* what a remote has just sent, in the same transaction */
 	size_t n_arrived;
+	struct cs_strv pushed; /* the remote's names of what a push updates */
+	struct cs_buf said;    /* explanations, for standard error */
 	bool denied;
 	cJSON *reports; /* --json */
 };
@@ -41,6 +44,8 @@ struct place {
 /* Finds what judging needs: remote (NULL: the branch's), names, notes. */
 int place_ready(struct place *p, const char *remote, const char *url,
 		struct cs_err *err) CS_CHECKED;
+/* The remote's notes as they were fetched last. */
+int find_fetched(struct place *p, struct cs_err *err) CS_CHECKED;
 /* The hook that was here before: the same words, the same input; its refusal is one. */
 int run_chained(struct place *p, const struct cs_strv *operands, const struct cs_buf *input,
 		struct cs_err *err) CS_CHECKED;

@@ -186,6 +186,7 @@ static int push_line(struct place *p, char *line, struct cs_err *err)
 	rc = parse_oid(&u.new_oid, w[1], err);
 	if (rc == 0)
 		rc = parse_oid(&u.old_oid, w[3], err);
+	cs_strv_add(&p->pushed, u.ref);
 	return rc < 0 ? rc : judge(p, &u, err);
 }
 
@@ -267,6 +268,7 @@ static int add_records(void *arg, const char *name, const struct cs_oid *oid)
  */
 static int find_shared(struct cs_strv *refs, struct place *p, struct cs_err *err)
 {
+	const char *const notes[] = { CS_NOTES_REVIEW, CS_NOTES_PROVENANCE };
 	AUTO_POLICY struct cs_policy *policy = NULL;
 	struct cs_oid tip;
 	const char *word;
@@ -275,15 +277,17 @@ static int find_shared(struct cs_strv *refs, struct place *p, struct cs_err *err
 	if (rc < 0)
 		return rc;
 	word = cs_policy_str(policy, "record.share");
-	if (cs_repo_read_ref(&tip, p->repo, CS_NOTES_REVIEW, NULL) == 0)
-		cs_strv_add(refs, CS_NOTES_REVIEW);
-	if (!word || !strcmp(word, "none"))
+	for (size_t i = 0; i < CS_COUNT(notes); i++) {
+		/* What this push brings itself would be there before it. */
+		if ((i > 0 && (!word || !strcmp(word, "none"))) ||
+		    cs_strv_has(&p->pushed, notes[i]))
+			continue;
+		if (cs_repo_read_ref(&tip, p->repo, notes[i], NULL) == 0)
+			cs_strv_add(refs, notes[i]);
+	}
+	if (!word || strcmp(word, "all") != 0)
 		return 0;
-	if (cs_repo_read_ref(&tip, p->repo, CS_NOTES_PROVENANCE, NULL) == 0)
-		cs_strv_add(refs, CS_NOTES_PROVENANCE);
-	return strcmp(word, "all") != 0
-		       ? 0
-		       : cs_repo_each_ref(p->repo, RECORDS, add_records, refs, err);
+	return cs_repo_each_ref(p->repo, RECORDS, add_records, refs, err);
 }
 
 /* A failure only warns: where the server needs the notes, it refuses by itself. */
@@ -310,6 +314,24 @@ static void share(struct place *p, const char *url)
 	}
 }
 
+/*
+ * Somebody else may have signed meanwhile: before a refusal the remote is asked once. Where that is
+ * not possible, or there is nothing new, it stays one.
+ */
+static int ask_again(struct place *p, const struct cs_buf *input, const char *url,
+		     struct cs_err *err)
+{
+	const struct cs_oid before = p->notes[1];
+	struct cs_err ignored = CS_ERR_INIT;
+
+	if (!p->remote.name || fetch_notes(p, url, &ignored) < 0 || find_fetched(p, &ignored) < 0 ||
+	    cs_oid_equal(&before, &p->notes[1]))
+		return 0;
+	p->denied = false;
+	cs_buf_truncate(&p->said, 0);
+	return each(p, input, push_line, err);
+}
+
 int hook_push(struct place *p, const struct cs_strv *operands, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf input = CS_BUF_INIT;
@@ -317,6 +339,8 @@ int hook_push(struct place *p, const struct cs_strv *operands, struct cs_err *er
 
 	if (rc == 0)
 		rc = each(p, &input, push_line, err);
+	if (rc == 0 && p->denied)
+		rc = ask_again(p, &input, operands->v[1], err);
 	if (rc == 0 && !p->denied)
 		rc = run_chained(p, operands, &input, err);
 	if (rc == 0 && !p->denied && input.len)
@@ -340,12 +364,8 @@ int verify(struct place *p, const struct cs_strv *operands, struct cs_err *err)
 	if (rc == 0 && p->args->fetch)
 		rc = p->remote.name ? fetch_notes(p, p->remote.name, err)
 				    : cs_err_set(err, CS_USAGE, "there is no remote");
-	if (rc == 0 && p->args->fetch) {
-		AUTO_FREE char *ref = cs_asprintf(FETCHED "%s/notes/review", p->remote.name);
-
-		if (cs_repo_read_ref(&p->notes[1], p->repo, ref, NULL) < 0)
-			p->notes[1].len = 0;
-	}
+	if (rc == 0 && p->args->fetch)
+		rc = find_fetched(p, err);
 	if (rc == 0 && operands->n == 2)
 		rc = cs_repo_resolve(&u.old_oid, &tree, p->repo, operands->v[0], err);
 	else if (rc == 0 && tracking && cs_repo_read_ref(&u.old_oid, p->repo, tracking, NULL) < 0)

@@ -398,8 +398,6 @@ static int known(void *arg, struct cs_gate_known *list, size_t n, struct cs_err 
 
 static void say(struct place *p, const struct cs_gate_report *report)
 {
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-
 	p->denied |= report->verdict == CS_GATE_DENY;
 	if (p->reports) {
 		cJSON_AddItemToArray(p->reports, cs_gate_report_json(report));
@@ -407,20 +405,19 @@ static void say(struct place *p, const struct cs_gate_report *report)
 	}
 	if (report->verdict == CS_GATE_PASS && !report->n_reasons)
 		return;
-	cs_gate_explain(&text, report, MAX_LINES);
-	fputs(text.data, stderr);
+	cs_gate_explain(&p->said, report, MAX_LINES);
 }
 
 /* Where nobody is known no sign-off counts: somebody has not finished setting it up. */
-static void tell_setup(const struct rules *r, const struct place *p)
+static void tell_setup(const struct rules *r, struct place *p)
 {
 	if (r->signers || !p->denied)
 		return;
-	fprintf(stderr,
-		PROGRAM
-		": nobody is known who may sign off: there is no allowed_signers in %s, " ETC
-		" or " TREE_DIR "/ of the branch\n",
-		p->server ? "the server's countersign/" : "gpg.ssh.allowedSignersFile");
+	cs_buf_addf(&p->said,
+		    PROGRAM
+		    ": nobody is known who may sign off: there is no allowed_signers in %s, " ETC
+		    " or " TREE_DIR "/ of the branch\n",
+		    p->server ? "the server's countersign/" : "gpg.ssh.allowedSignersFile");
 }
 
 /* For a clone's own branches what the remote has was judged there. */

@@ -159,12 +159,22 @@ static int find_notes(struct cs_oid *out, const struct cs_repo *repo, const char
 	return 0;
 }
 
+int find_fetched(struct place *p, struct cs_err *err)
+{
+	AUTO_FREE char *ref =
+		cs_asprintf(FETCHED "%s/notes/review", p->remote.name ? p->remote.name : "here");
+
+	return find_notes(&p->notes[1], p->repo, ref, err);
+}
+
 int place_ready(struct place *p, const char *remote, const char *url, struct cs_err *err)
 {
 	int rc = p->server ? open_server(p, err) : open_client(p, remote, url, err);
 
 	if (rc == 0)
 		rc = find_notes(&p->notes[0], p->repo, CS_NOTES_REVIEW, err);
+	if (rc == 0 && !p->server)
+		rc = find_fetched(p, err);
 	if (rc == 0)
 		rc = find_notes(&p->provenance, p->repo, CS_NOTES_PROVENANCE, err);
 	return rc;
@@ -195,8 +205,11 @@ static void close_place(struct place *p)
 		cs_json_print(&text, p->reports, true);
 		puts(text.data);
 	}
+	fputs(p->said.data, stderr);
+	cs_buf_release(&p->said);
 	cJSON_Delete(p->reports);
 	cs_strv_release(&p->repositories);
+	cs_strv_release(&p->pushed);
 	cs_remote_release(&p->remote);
 	free(p->default_ref);
 	cs_repo_free(p->repo);
@@ -205,7 +218,7 @@ static void close_place(struct place *p)
 static int work(bool *denied, const struct gate_args *args, const struct cs_options *parsed,
 		struct cs_err *err)
 {
-	struct place p = { .args = args };
+	struct place p = { .args = args, .said = CS_BUF_INIT };
 	int rc = cs_err_set(err, CS_USAGE, "no such verb");
 
 	if (args->template) {

@@ -327,6 +327,12 @@ struct cs_ref_update {
 int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *updates, size_t n,
 			struct cs_err *err) CS_CHECKED;
 
+/*
+ * Removes the lock that a killed git left on a reference: a git holds one for moments, so one that
+ * is older than a minute (own: ten seconds, where nobody else writes this reference) is nobody's.
+ */
+bool cs_repo_break_lock(const struct cs_repo *repo, const char *name, bool own);
+
 /* ---- git's own programs ---- */
 
 /*

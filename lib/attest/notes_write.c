@@ -114,8 +114,11 @@ static void wait_a_moment(int tries)
 	nanosleep(&t, NULL);
 }
 
-static bool somebody_was_first(int rc, int tries)
+/* Then it is to be done again; not against a lock that nobody holds any more. */
+static bool somebody_was_first(const struct addition *a, int rc, int tries)
 {
+	if (rc == CS_BUSY && cs_repo_break_lock(a->repo, a->ref, false))
+		return true;
 	return (rc == CS_EXISTS || rc == CS_BUSY) && tries < TRIES;
 }
 
@@ -168,7 +171,7 @@ int cs_notes_add(struct cs_repo *repo, const char *ref, const struct cs_note *no
 		if (rc == 0 && a.n)
 			rc = commit(&a, NULL, err);
 		addition_clear(&a);
-		if (!somebody_was_first(rc, tries))
+		if (!somebody_was_first(&a, rc, tries))
 			return rc;
 		wait_a_moment(tries);
 	}
@@ -269,7 +272,7 @@ int cs_notes_merge(struct cs_repo *repo, const char *ref, const struct cs_oid *o
 	for (int tries = 0;; tries++) {
 		rc = merge_once(&a, other, err);
 		addition_clear(&a);
-		if (!somebody_was_first(rc, tries))
+		if (!somebody_was_first(&a, rc, tries))
 			return rc;
 		wait_a_moment(tries);
 	}

@@ -20,9 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define NS_PER_S     INT64_C(1000000000)
-#define COPY_CHUNK   (1 << 16)
-#define STALE_LOCK_S 10
+#define NS_PER_S   INT64_C(1000000000)
+#define COPY_CHUNK (1 << 16)
 
 /* The files of a record: the first ones from the directory, the others made here. */
 enum {
@@ -422,20 +421,6 @@ static int commit_record(struct cs_oid *out, struct finish *f, struct cs_err *er
 
 /* ---- 5. reference ---- */
 
-/*
- * Removes the lock that a killed git left on our reference. Only the holder of the run's lock
- * writes this reference, and that is us; a git that outlives its killed supervisor (by moments)
- * is given its time.
- */
-static bool remove_stale_lock(const struct cs_repo *repo, const char *ref)
-{
-	AUTO_FREE char *path = cs_asprintf("%s/%s.lock", cs_repo_common_dir(repo), ref);
-	struct stat st;
-
-	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       cs_wall_ns() / NS_PER_S - st.st_mtime > STALE_LOCK_S && unlink(path) == 0;
-}
-
 static int set_ref(struct cs_repo *repo, const char *id, const struct cs_oid *record,
 		   struct cs_err *err)
 {
@@ -444,7 +429,8 @@ static int set_ref(struct cs_repo *repo, const char *id, const struct cs_oid *re
 	const struct cs_ref_update update = { .name = name, .new_oid = record, .old_oid = &none };
 	int rc = cs_repo_update_refs(repo, &update, 1, err);
 
-	if (rc < 0 && remove_stale_lock(repo, name))
+	/* Only the holder of the run's lock writes this reference, and that is us. */
+	if (rc < 0 && cs_repo_break_lock(repo, name, true))
 		rc = cs_repo_update_refs(repo, &update, 1, err);
 	return rc;
 }

@@ -521,6 +521,23 @@ END_TEST
 /* ---- what cannot be read ---- */
 
 /* A missing blob, tree or commit, a note that is too large: errors, never an empty note. */
+/* What a git leaves behind that is killed at the wrong moment. */
+START_TEST(a_dead_gits_lock)
+{
+	struct cs_repo *repo = fx_open(".");
+	const struct cs_oid oid = object(1);
+
+	add(repo, REF, &oid, "one");
+	fx_run("touch -d '2 minutes ago' .git/" REF ".lock");
+	add(repo, REF, &oid, "two");
+	check_lines(repo, REF, &oid, "one\ntwo\n");
+	fx_run("touch .git/" REF ".lock");
+	ck_assert(!cs_repo_break_lock(repo, REF, false));
+	fx_run("rm .git/" REF ".lock");
+	cs_repo_free(repo);
+}
+END_TEST
+
 START_TEST(unreadable)
 {
 	static const char *const gone[] = { ":", "^{tree}:", "^{tree}", "^0" };
@@ -576,6 +593,7 @@ int main(void)
 	tcase_add_test(t, simple_merges);
 	tcase_add_loop_test(t, lost_lines, 0, CS_COUNT(losses));
 	tcase_add_test(t, at_the_same_time);
+	tcase_add_test(t, a_dead_gits_lock);
 	tcase_add_loop_test(t, unreadable, 0, 5);
 	suite_add_tcase(s, t);
 	return unit_run(s);

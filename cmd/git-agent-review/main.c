@@ -5,6 +5,7 @@
  */
 #include "review.h"
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #define EXIT_REFUSED	 1
 #define EXIT_USAGE	 2
 #define EXIT_MALFUNCTION 125
+#define MAX_PUB		 (64 << 10)
 
 #define OPT(member) offsetof(struct review_args, member)
 static const struct cs_option options[] = {
@@ -43,6 +45,46 @@ static const struct cs_command commands[] = {
 };
 static const struct cs_program program = { PROGRAM, commands, EXIT_USAGE };
 
+/* The public keys in ~/.ssh, as values for user.signingKey; the caller frees. NULL: none. */
+static char *list_keys(void)
+{
+	const char *home = getenv("HOME");
+	AUTO_FREE char *dir = cs_asprintf("%s/.ssh", home ? home : "");
+	AUTO_BUF struct cs_buf out = CS_BUF_INIT;
+	AUTO_DIR DIR *d = home ? opendir(dir) : NULL;
+
+	for (const struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+		const size_t len = strlen(e->d_name);
+		AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+		if (len < 5 || strcmp(e->d_name + len - 4, ".pub") != 0 ||
+		    cs_read_file(&text, dirfd(d), e->d_name, MAX_PUB, NULL) < 0 ||
+		    (strncmp(text.data, "ssh-", 4) != 0 && strncmp(text.data, "ecdsa-", 6) != 0 &&
+		     strncmp(text.data, "sk-", 3) != 0))
+			continue;
+		cs_buf_addf(&out, "\tgit config --global user.signingKey ~/.ssh/%s\n", e->d_name);
+	}
+	return out.len ? cs_buf_take(&out) : NULL;
+}
+
+/* Which key is for its owner to say: nothing is guessed. */
+static int no_key(struct cs_err *err)
+{
+	AUTO_FREE char *keys = list_keys();
+
+	return cs_err_set(
+		err, CS_USAGE,
+		"no signing key: a verdict is signed with an SSH key of yours.\n%s%s"
+		"%s"
+		"With a security key (-t ed25519-sk) a touch shows that somebody was there.\n"
+		"Who keeps the repository adds its public half to allowed_signers.",
+		keys ? "Choose one of these:\n" : "Make one:\n", keys ? keys : "",
+		keys ? "or make one:\n"
+		       "\tssh-keygen -t ed25519 -f ~/.ssh/review\n"
+		     : "\tssh-keygen -t ed25519 -f ~/.ssh/review\n"
+		       "\tgit config --global user.signingKey ~/.ssh/review.pub\n");
+}
+
 static int find_key(char **out, const struct review_args *args, const struct cs_repo *repo,
 		    struct cs_err *err)
 {
@@ -53,15 +95,11 @@ static int find_key(char **out, const struct review_args *args, const struct cs_
 	if (*out)
 		return 0;
 	rc = cs_repo_config(&format, repo, "gpg.format", err);
+	/* Where it is not set git means OpenPGP, but a key of that kind is no path and no ssh-...
+	 */
 	if (rc == 0 && (!format || !strcmp(format, "ssh")))
 		rc = cs_repo_config(out, repo, "user.signingKey", err);
-	if (rc < 0 || *out)
-		return rc;
-	return cs_err_set(err, CS_USAGE,
-			  "no signing key. Choose one of your SSH keys:\n"
-			  "\tgit config --global gpg.format ssh\n"
-			  "\tgit config --global user.signingKey ~/.ssh/id_ed25519.pub\n"
-			  "or make one: ssh-keygen -t ed25519 -f ~/.ssh/review");
+	return rc < 0 || *out ? rc : no_key(err);
 }
 
 /* What was typed before the question was seen is no answer. */

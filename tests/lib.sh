@@ -18,6 +18,7 @@ TOOLS=${TOOLS:-$TOP/build/${VARIANT:-release}/tools}
 TEST_UID=61234
 TEST_GID=61234
 [ -z "${TEST_USER:-}" ] || { TEST_UID=$(id -u "$TEST_USER") && TEST_GID=$(id -g "$TEST_USER"); } || exit
+export TEST_UID TEST_GID # as_who may be called in a shell of its own
 CS_AS=${CS_AS:-$([ "$(id -u)" = 0 ] && echo root || echo user)}
 passed=0 failed=0
 

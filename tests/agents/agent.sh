@@ -28,7 +28,7 @@ make_project() {
 	as_who mkdir -p "$1"
 	cp -r "$here/project/." "$1/"
 	mv "$1/gitignore" "$1/.gitignore"
-	[ "$(id -u)" != 0 ] || [ "$CS_AS" != user ] || chown -R $TEST_UID:$TEST_UID "$1"
+	[ "$(id -u)" != 0 ] || [ "$CS_AS" != user ] || chown -R $TEST_UID:$TEST_GID "$1"
 	in_dir "$1" sh -euc 'git init -q -b main . && git config user.name Tester && git config user.email t@example.invalid && git add . && git commit -q -m Start'
 }
 

@@ -329,9 +329,9 @@ int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *update
 
 /*
  * Removes the lock that a killed git left on a reference: a git holds one for moments, so one that
- * is older than a minute (own: ten seconds, where nobody else writes this reference) is nobody's.
+ * is older than ten seconds is nobody's. Whoever meets a younger one (CS_BUSY) waits and asks again.
  */
-bool cs_repo_break_lock(const struct cs_repo *repo, const char *name, bool own);
+bool cs_repo_break_lock(const struct cs_repo *repo, const char *name);
 
 /* ---- git's own programs ---- */
 

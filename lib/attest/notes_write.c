@@ -9,8 +9,9 @@
 #include <string.h>
 #include <time.h>
 
-#define TRIES	 100
-#define NS_PER_S INT64_C(1000000000)
+#define TRIES	   100
+#define LOCK_TRIES 400 /* more than ten seconds */
+#define NS_PER_S   INT64_C(1000000000)
 
 /* What one call wants, and what it is to be built on. */
 struct addition {
@@ -114,12 +115,12 @@ static void wait_a_moment(int tries)
 	nanosleep(&t, NULL);
 }
 
-/* Then it is to be done again; not against a lock that nobody holds any more. */
+/* Then it is to be done again; a lock is waited for until it is sure that nobody holds it. */
 static bool somebody_was_first(const struct addition *a, int rc, int tries)
 {
-	if (rc == CS_BUSY && cs_repo_break_lock(a->repo, a->ref, false))
-		return true;
-	return (rc == CS_EXISTS || rc == CS_BUSY) && tries < TRIES;
+	if (rc == CS_BUSY)
+		return cs_repo_break_lock(a->repo, a->ref) || tries < LOCK_TRIES;
+	return rc == CS_EXISTS && tries < TRIES;
 }
 
 /* ---- adding ---- */

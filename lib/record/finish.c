@@ -19,9 +19,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
-#define NS_PER_S   INT64_C(1000000000)
-#define COPY_CHUNK (1 << 16)
+#define NS_PER_S     INT64_C(1000000000)
+#define COPY_CHUNK   (1 << 16)
+#define LOCK_STEP_MS 250
+#define LOCK_WAIT_MS 12000
 
 /* The files of a record: the first ones from the directory, the others made here. */
 enum {
@@ -421,17 +424,24 @@ static int commit_record(struct cs_oid *out, struct finish *f, struct cs_err *er
 
 /* ---- 5. reference ---- */
 
+/*
+ * Only the holder of the run's lock writes this reference, and that is us: another lock on it is a
+ * dead git's, or one's that dies now. It is given its time.
+ */
 static int set_ref(struct cs_repo *repo, const char *id, const struct cs_oid *record,
 		   struct cs_err *err)
 {
+	const struct timespec moment = { .tv_nsec = LOCK_STEP_MS * 1000000L };
 	const struct cs_oid none = { 0 };
 	AUTO_FREE char *name = cs_run_ref(id);
 	const struct cs_ref_update update = { .name = name, .new_oid = record, .old_oid = &none };
 	int rc = cs_repo_update_refs(repo, &update, 1, err);
 
-	/* Only the holder of the run's lock writes this reference, and that is us. */
-	if (rc < 0 && cs_repo_break_lock(repo, name, true))
+	for (int ms = 0; rc == CS_BUSY && ms < LOCK_WAIT_MS; ms += LOCK_STEP_MS) {
+		if (!cs_repo_break_lock(repo, name))
+			nanosleep(&moment, NULL);
 		rc = cs_repo_update_refs(repo, &update, 1, err);
+	}
 	return rc;
 }
 

@@ -18,8 +18,7 @@
 #define LIST_MAX_BYTES ((size_t)512 << 20)
 #define SYMBOLIC_DEPTH 5
 #define NS_PER_S       INT64_C(1000000000)
-#define OWN_LOCK_S     10
-#define LOCK_S	       60
+#define LOCK_S	       10
 #define NO_OBJECT_HEX  "0000000000000000000000000000000000000000"
 
 static bool is_full_name(const char *name)
@@ -266,12 +265,11 @@ int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *update
 	return 0;
 }
 
-bool cs_repo_break_lock(const struct cs_repo *repo, const char *name, bool own)
+bool cs_repo_break_lock(const struct cs_repo *repo, const char *name)
 {
 	AUTO_FREE char *path = cs_asprintf("%s/%s.lock", cs_repo_common_dir(repo), name);
 	struct stat st;
 
 	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	       cs_wall_ns() / NS_PER_S - st.st_mtime > (own ? OWN_LOCK_S : LOCK_S) &&
-	       unlink(path) == 0;
+	       cs_wall_ns() / NS_PER_S - st.st_mtime > LOCK_S && unlink(path) == 0;
 }

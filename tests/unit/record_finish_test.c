@@ -389,10 +389,7 @@ START_TEST(a_killed_gits_lock_is_taken_away_in_time)
 	world_open(&w);
 	edit(&w, "echo 1 > one");
 	ref = cs_run_ref(w.info.id);
-	fx_run("mkdir -p .git/$(dirname %s) && : > .git/%s.lock", ref, ref);
-	ck_assert_int_lt(finish(&w, &err), 0);
-	ck_assert_msg(strstr(err.msg, ".lock") != NULL, "%s", err.msg);
-	fx_run("touch -d '1 minute ago' .git/%s.lock", ref);
+	fx_run("mkdir -p .git/$(dirname %s) && touch -d '1 minute ago' .git/%s.lock", ref, ref);
 	fx_ok(finish(&w, &err), err);
 	fx_run("git rev-parse --verify %s && test ! -e .git/%s.lock", ref, ref);
 	world_close(&w);

@@ -13,15 +13,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CGROUPS	 "/sys/fs/cgroup/"
 #define MAX_PATH 4096
+#define TRIES	 50
 
 void cs_run_cgroup_remove(int run_fd, const char *id)
 {
 	AUTO_BUF struct cs_buf path = CS_BUF_INIT;
 	AUTO_FREE char *name = cs_asprintf("/" CS_RUN_CGROUP "%s", id);
+	const struct timespec moment = { .tv_nsec = 20 * 1000000L };
 
 	if (cs_read_file(&path, run_fd, CS_RUN_CGROUP_FILE, MAX_PATH, NULL) < 0)
 		return;
@@ -30,8 +33,9 @@ void cs_run_cgroup_remove(int run_fd, const char *id)
 	    strncmp(path.data, CGROUPS, strlen(CGROUPS)) != 0 || strstr(path.data, "/../") ||
 	    strcmp(path.data + path.len - strlen(name), name) != 0)
 		return;
-	/* ENOENT: it is gone, as it should be. EBUSY: the next who looks tries again. */
-	(void)!rmdir(path.data);
+	/* ENOENT: it is gone, as it should be. EBUSY: somebody in it is dying. */
+	for (int i = 0; rmdir(path.data) < 0 && errno == EBUSY && i < TRIES; i++)
+		nanosleep(&moment, NULL);
 }
 
 static void look_at(struct cs_strv *out, const struct cs_repo *repo, int runs_fd, const char *id)

@@ -113,7 +113,12 @@ static int find_dir(char **shared, char **dir, const struct place *p, struct cs_
 	rc = cs_user_git(
 		&path, &status, p->repo,
 		(const char *[]){ "config", "--type=path", "--get", "core.hooksPath", NULL }, err);
-	*dir = cs_strndup(path.data, strcspn(path.data, "\n"));
+	cs_buf_truncate(&path, strcspn(path.data, "\n"));
+	/* Hooks run at the top of the worktree: a relative path counts from there. */
+	if (*path.data != '/' && cs_repo_worktree(p->repo))
+		*dir = cs_asprintf("%s/%s", cs_repo_worktree(p->repo), path.data);
+	else
+		*dir = cs_strdup(path.data);
 	return rc;
 }
 
@@ -338,17 +343,25 @@ int uninstall(struct place *p, const struct cs_strv *operands, struct cs_err *er
 
 /* ---- status ---- */
 
+/* A line that is no comment, with the program and the hook's name. */
 static bool calls_gate(const char *path, const char *hook, struct cs_buf *text)
 {
 	AUTO_FREE char *verb = cs_asprintf(" %s", hook);
-	const char *at;
+	char *save = NULL;
 
+	cs_buf_truncate(text, 0);
 	if (cs_read_file(text, AT_FDCWD, path, HOOK_MAX, NULL) < 0)
 		return false;
-	at = strstr(text->data, "git-agent-gate");
-	if (!at)
-		at = strstr(text->data, "git agent-gate");
-	return at && strstr(at, verb);
+	for (char *line = strtok_r(text->data, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		const char *at = strstr(line, "git-agent-gate");
+
+		if (!at)
+			at = strstr(line, "git agent-gate");
+		if (at && line[strspn(line, " \t")] != '#' && strstr(at, verb))
+			return true;
+	}
+	return false;
 }
 
 /* Other hook managers, by what their hook says, and how ours is reached from it. */
@@ -411,6 +424,11 @@ static void look_foreign(struct look *l, const struct hook *h, const char *dir, 
 	}
 	if (calls_gate(path, h->name, &other) || calls_gate(above, h->name, &other))
 		l->reached = true;
+	/* git passes over a hook that is not executable. */
+	if (access(path, X_OK) < 0) {
+		l->reached = false;
+		l->what = "not executable";
+	}
 	if (l->reached)
 		l->what = "reached through another hook";
 }

@@ -16,6 +16,17 @@
 #define REMOTES "refs/remotes/"
 #define GITHEAD "GITHEAD_"
 
+/* What a branch has; len 0: it is not there. What cannot be read is an error. */
+static int find_old(struct cs_oid *out, const struct place *p, const char *ref, struct cs_err *err)
+{
+	struct cs_err why = CS_ERR_INIT;
+	int rc = cs_repo_read_ref(out, p->repo, ref, &why);
+
+	if (rc == CS_NOTFOUND)
+		out->len = 0;
+	return rc == 0 || rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
+}
+
 /* ---- merges ---- */
 
 /*
@@ -51,8 +62,10 @@ int hook_merge(struct place *p, const struct cs_strv *operands, struct cs_err *e
 
 	p->local = true;
 	u.ref = branch;
+	if (rc == 0 && branch)
+		rc = find_old(&u.old_oid, p, branch, err);
 	/* A detached HEAD lands nowhere. */
-	if (rc == 0 && branch && cs_repo_read_ref(&u.old_oid, p->repo, branch, NULL) == 0) {
+	if (rc == 0 && branch) {
 		rc = judge_heads(&heads, p, &u, err);
 		if (rc == 0 && !heads)
 			rc = cs_err_set(err, CS_REFUSED, "what is merged cannot be told");
@@ -100,9 +113,8 @@ static int judge_line(struct place *p, const struct line *l, struct cs_err *err)
 		return rc;
 	u.ref = ref = cs_strdup(l->ref);
 	/* git gives zeroes where whoever updates did not care what was there. */
-	if (cs_repo_read_ref(&u.old_oid, p->repo, ref, NULL) < 0)
-		u.old_oid.len = 0;
-	return judge(p, &u, err);
+	rc = find_old(&u.old_oid, p, ref, err);
+	return rc < 0 ? rc : judge(p, &u, err);
 }
 
 static int note_line(struct place *p, const struct line *l, struct cs_err *err)

@@ -78,9 +78,15 @@ static int find_verdicts(struct verdicts *v, const struct subject *s, struct cs_
 	struct cs_oid anchor, tip;
 	int rc = cs_anchor_change(&anchor, NULL, s->signoff.change_digest, err);
 
-	for (size_t i = 0; rc == 0 && i < CS_COUNT(refs); i++)
-		if (cs_repo_read_ref(&tip, s->repo, refs[i], NULL) == 0)
+	for (size_t i = 0; rc == 0 && i < CS_COUNT(refs); i++) {
+		struct cs_err why = CS_ERR_INIT;
+
+		rc = cs_repo_read_ref(&tip, s->repo, refs[i], &why);
+		if (rc == 0)
 			rc = cs_notes_read(&notes, s->repo, &tip, &anchor, err);
+		else
+			rc = rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
+	}
 	for (const char *at = notes.data; rc == 0 && *at;) {
 		const size_t len = strcspn(at, "\n");
 		AUTO_FREE char *line = cs_strndup(at, len);
@@ -294,6 +300,7 @@ static void show_json(const struct subject *s, const struct verdicts *v)
 	if (s->info.title)
 		cs_json_add_bytes(json, "title", s->info.title, strlen(s->info.title));
 	cs_json_add(json, "findings", findings_json(&s->info.findings));
+	cs_json_add_int(json, "findingsDropped", (int64_t)s->info.findings.dropped);
 	cs_json_add(json, "verdicts", verdicts_json(v));
 	cs_json_add(json, "transitions", transitions_json(s));
 	cs_json_print(&text, json, true);

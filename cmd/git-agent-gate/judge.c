@@ -16,7 +16,6 @@
  */
 #include "gate.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,7 +23,6 @@
 #include <string.h>
 #include "countersign/record.h"
 
-#define ETC	  "/etc/countersign"
 #define TREE_DIR  ".countersign"
 #define MAX_FILE  (4u << 20)
 #define MAX_LINES 40
@@ -87,48 +85,11 @@ static int read_tree(struct cs_buf *out, bool *found, const struct cs_repo *repo
 
 /* ---- policy ---- */
 
-static int add_policy_file(struct cs_policy *policy, const char *path, struct cs_err *err)
-{
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	bool found;
-	int rc = read_path(&text, &found, path, err);
-
-	if (rc == 0 && found)
-		rc = cs_policy_add(policy, CS_LAYER_MANAGED, path, text.data, text.len, err);
-	return rc;
-}
-
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int add_policy_dir(struct cs_policy *policy, const char *dir, struct cs_err *err)
-{
-	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
-	AUTO_DIR DIR *d = opendir(dir);
-	int rc = 0;
-
-	if (!d)
-		return errno == ENOENT ? 0 : cs_err_sys(err, "%s", dir);
-	for (const struct dirent *e = readdir(d); e; e = readdir(d))
-		if (e->d_name[0] != '.')
-			cs_strv_addf(&names, "%s/%s", dir, e->d_name);
-	if (names.n)
-		qsort(names.v, names.n, sizeof(*names.v), by_name);
-	for (size_t i = 0; rc == 0 && i < names.n; i++)
-		rc = add_policy_file(policy, names.v[i], err);
-	return rc;
-}
-
 static int add_managed(struct cs_policy *policy, const struct place *p, struct cs_err *err)
 {
 	AUTO_FREE char *own = cs_asprintf("%s/countersign/policy", cs_repo_common_dir(p->repo));
-	int rc = p->server ? add_policy_file(policy, own, err) : 0;
 
-	if (rc == 0)
-		rc = add_policy_file(policy, ETC "/policy", err);
-	return rc < 0 ? rc : add_policy_dir(policy, ETC "/policy.d", err);
+	return cs_policy_load_managed(policy, p->server ? own : NULL, err);
 }
 
 static int add_tree(struct cs_policy *policy, const struct place *p, const struct cs_oid *tree,
@@ -231,7 +192,7 @@ static int first_file(struct cs_buf *out, char **name, const struct rules *r, co
 		      const char *file, const char *git_key, struct cs_err *err)
 {
 	AUTO_FREE char *own = cs_asprintf("%s/countersign/%s", cs_repo_common_dir(p->repo), file);
-	AUTO_FREE char *etc = cs_asprintf(ETC "/%s", file);
+	AUTO_FREE char *etc = cs_asprintf(CS_POLICY_ETC "/%s", file);
 	AUTO_FREE char *set = NULL;
 	bool found = false;
 	int rc = p->server ? read_path(out, &found, own, err) : 0;
@@ -414,9 +375,8 @@ static void tell_setup(const struct rules *r, struct place *p)
 	if (r->signers || !p->denied)
 		return;
 	cs_buf_addf(&p->said,
-		    PROGRAM
-		    ": nobody is known who may sign off: there is no allowed_signers in %s, " ETC
-		    " or " TREE_DIR "/ of the branch\n",
+		    PROGRAM ": nobody is known who may sign off: there is no allowed_signers in "
+			    "%s, " CS_POLICY_ETC " or " TREE_DIR "/ of the branch\n",
 		    p->server ? "the server's countersign/" : "gpg.ssh.allowedSignersFile");
 }
 

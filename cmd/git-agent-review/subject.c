@@ -14,7 +14,6 @@
 #define HEADS	    "refs/heads/"
 #define MAX_POLICY  (4u << 20)
 #define TREE_POLICY ".countersign/policy"
-#define ETC_POLICY  "/etc/countersign/policy"
 
 /* Trees to compare; base_tree len 0: from nothing. */
 static int take(struct subject *s, const struct cs_oid *base, const char *commit,
@@ -89,16 +88,11 @@ static int add_tree_policy(struct cs_policy *policy, const struct cs_repo *repo,
 /* /etc and the reviewer's own policy may name more; all of them unite. */
 static int mark_sensitive(struct subject *s, const struct cs_oid *base_tree, struct cs_err *err)
 {
-	AUTO_BUF struct cs_buf etc = CS_BUF_INIT;
 	AUTO_POLICY struct cs_policy *policy = NULL;
-	struct cs_err why = CS_ERR_INIT;
-	int rc = cs_read_file(&etc, AT_FDCWD, ETC_POLICY, MAX_POLICY, &why);
+	int rc;
 
 	cs_policy_new(&policy);
-	if (rc == 0)
-		rc = cs_policy_add(policy, CS_LAYER_MANAGED, ETC_POLICY, etc.data, etc.len, err);
-	else
-		rc = rc == CS_NOTFOUND ? 0 : cs_err_set(err, rc, "%s", why.msg);
+	rc = cs_policy_load_managed(policy, NULL, err);
 	if (rc == 0)
 		rc = cs_policy_load_operator(policy, getenv("HOME"), getenv("XDG_CONFIG_HOME"),
 					     NULL, err);

@@ -68,6 +68,13 @@ int cs_policy_set(struct cs_policy *policy, enum cs_policy_layer layer, const ch
 int cs_policy_load_operator(struct cs_policy *policy, const char *home, const char *xdg_config,
 			    const char *file, struct cs_err *err) CS_CHECKED;
 /*
+ * Adds what the machine's owner wrote, each where it exists: `own` (a server repository's file; may
+ * be NULL), /etc/countersign/policy, and the files of policy.d beside it by name.
+ */
+#define CS_POLICY_ETC "/etc/countersign"
+int cs_policy_load_managed(struct cs_policy *policy, const char *own,
+			   struct cs_err *err) CS_CHECKED;
+/*
  * Merges; computes the digest. Before it (and after a failure) getters deny: 0, false, NULL, or an
  * empty list. CS_REFUSED: an addition failed, or a managed value overrules a flag.
  */

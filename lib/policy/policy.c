@@ -5,7 +5,10 @@
  */
 #include "model.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -269,6 +272,47 @@ int cs_policy_load_operator(struct cs_policy *policy, const char *home, const ch
 
 	if (rc == 0 && file)
 		rc = add_file(policy, CS_LAYER_FILE, file, false, err);
+	return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Every file of a directory, by name; a directory that cannot be read in full is an error. */
+static int add_dir(struct cs_policy *policy, enum cs_policy_layer layer, const char *dir,
+		   struct cs_err *err)
+{
+	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
+	AUTO_DIR DIR *d = opendir(dir);
+	int rc = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : cs_err_sys(err, "%s", dir);
+	errno = 0;
+	for (const struct dirent *e = readdir(d); e; errno = 0, e = readdir(d))
+		if (e->d_name[0] != '.')
+			cs_strv_addf(&names, "%s/%s", dir, e->d_name);
+	if (errno)
+		return cs_err_sys(err, "%s", dir);
+	if (names.n)
+		qsort(names.v, names.n, sizeof(*names.v), by_name);
+	for (size_t i = 0; rc == 0 && i < names.n; i++)
+		rc = add_file(policy, layer, names.v[i], true, err);
+	return rc;
+}
+
+int cs_policy_load_managed(struct cs_policy *policy, const char *own, struct cs_err *err)
+{
+	int rc = own ? add_file(policy, CS_LAYER_MANAGED, own, true, err) : 0;
+
+	if (rc == 0)
+		rc = add_file(policy, CS_LAYER_MANAGED, CS_POLICY_ETC "/policy", true, err);
+	if (rc == 0)
+		rc = add_dir(policy, CS_LAYER_MANAGED, CS_POLICY_ETC "/policy.d", err);
+	if (rc < 0)
+		policy->broken = true;
 	return rc;
 }
 

@@ -66,8 +66,9 @@ def theirs(path):
     pending = {}
     for line in open(path, encoding="latin1", newline="\n"):
         pid, rest = line.split(None, 1)
-        m = re.match(r"\+\+\+ superseded by execve in pid (\d+)", rest)
-        if m:  # a thread's call goes on under its leader's number
+        # A thread's call goes on under its leader's number; strace may have begun a line for the leader.
+        m = re.match(r"(?:\?\?\?\(\d+ +)?\+\+\+ superseded by execve in pid (\d+)", rest)
+        if m:
             pending[pid] = pending.pop(m[1])
             continue
         if re.match(r"execve(at)?\(", rest):

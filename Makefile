@@ -190,9 +190,10 @@ check-unit: unit tools programs
 	$(Q)tests/run-unit $(UNIT:%=$(BUILD)/unit/%)
 
 check: deps-check
-	$(Q)$(MAKE) --no-print-directory check-built
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) check-built
 .PHONY: check-built
-check-built: all unit tools faulty
+check-built: all tools faulty
+	$(Q)$(MAKE) --no-print-directory VARIANT=asan unit tools
 	$(Q)tests/run
 
 check-layers:

@@ -8,7 +8,8 @@
 #	$HOME		a HOME of that user's in it
 #	git agent-run	is the build under test ($CS_BIN in front of PATH)
 #
-# Scripts that mean something for both users are run once for each by tests/run.
+# Scripts that mean something for both users are run once for each by tests/run. CS_LONG=1: everything
+# in full size and number.
 set -u -o pipefail
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -20,6 +21,7 @@ TEST_GID=61234
 [ -z "${TEST_USER:-}" ] || { TEST_UID=$(id -u "$TEST_USER") && TEST_GID=$(id -g "$TEST_USER"); } || exit
 export TEST_UID TEST_GID # as_who may be called in a shell of its own
 CS_AS=${CS_AS:-$([ "$(id -u)" = 0 ] && echo root || echo user)}
+CS_LONG=${CS_LONG:-}
 passed=0 failed=0
 
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/countersign.XXXXXX")
@@ -38,9 +40,12 @@ cleanup() {
 }
 trap cleanup EXIT
 
+# The first argument may be -C DIR.
 as_who() {
-	local env=(env -i HOME="$SCRATCH/home" PATH="$CS_BIN:${TEST_PATH:-/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin}" LANG=C.UTF-8 TERM=dumb GIT_CONFIG_NOSYSTEM=1)
-	if [ "$(id -u)" = 0 ] && [ "$CS_AS" = user ]; then
+	local at=()
+	if [ "$1" = -C ]; then at=(-C "$2") && shift 2; fi
+	local env=(env "${at[@]}" -i HOME="$SCRATCH/home" PATH="$CS_BIN:${TEST_PATH:-/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin}" LANG=C.UTF-8 TERM=dumb GIT_CONFIG_NOSYSTEM=1)
+	if [ "$EUID" = 0 ] && [ "$CS_AS" = user ]; then
 		setpriv --reuid=$TEST_UID --regid=$TEST_GID --clear-groups "${env[@]}" "$@"
 	else
 		"${env[@]}" "$@"
@@ -94,26 +99,23 @@ make_repo() {
 	' sh "$1"
 }
 
-# in_repo DIR CMD...: as_who, in a directory
+# in_dir DIR CMD...: as_who, in a directory
 in_dir() {
 	local dir=$1
 	shift
-	as_who sh -c 'cd "$1" && shift && exec "$@"' sh "$dir" "$@"
+	as_who -C "$dir" "$@"
 }
 
 # host_state REPO: a digest of everything that a run must leave as it was: HOME, the checkout, and of the
 # git directory all but refs/agent-run, the notes beside it, the objects added, and agent-run/ itself.
 host_state() {
-	local repo=$1 git d p ours=()
+	local repo=$1 git p ours=()
 	git=$(in_dir "$repo" git rev-parse --absolute-git-dir)
-	for p in objects agent-run refs/agent-run refs/notes logs/refs/notes; do ours+=(-o -path "./$p" -o -path "./.git/$p"); done
+	for p in objects agent-run refs/agent-run refs/notes logs/refs/notes; do ours+=(-o -path "$git/$p"); done
+	local where=("$SCRATCH/home" "$repo" "$git" \( -path "$SCRATCH/home/.config/countersign/machine_key" "${ours[@]}" -o -name machine_key.pub \) -prune)
 	{
-		for d in "$SCRATCH/home" "$repo" "$git"; do
-			(cd "$d" && find . \( -path ./.config/countersign/machine_key "${ours[@]}" -o -name machine_key.pub \) -prune \
-				-o -printf '%y %m %u:%g %p %l\n' | LC_ALL=C sort
-			 cd "$d" && find . \( -path ./.config/countersign/machine_key "${ours[@]}" -o -name machine_key.pub \) -prune \
-				-o -type f -print0 | LC_ALL=C sort -z | xargs -0r sha256sum)
-		done
+		find "${where[@]}" -o -printf '%y %m %u:%g %p %l\n' | LC_ALL=C sort -u
+		find "${where[@]}" -o -type f -print0 | LC_ALL=C sort -zu | xargs -0r sha256sum
 		in_dir "$repo" git for-each-ref | grep -v -e refs/agent-run/ -e refs/notes/agent-run/
 		in_dir "$repo" git config --list --local
 		# Every object that a user's reference reaches is still there, and sound.

@@ -168,6 +168,9 @@ struct cs_range_opts {
 int cs_repo_range(struct cs_range *out, const struct cs_repo *repo,
 		  const struct cs_range_opts *opts, struct cs_err *err) CS_CHECKED;
 void cs_range_release(struct cs_range *range);
+/* Can a walk from descendant meet ancestor? True for one and the same commit. Costs a process. */
+int cs_repo_is_ancestor(bool *out, const struct cs_repo *repo, const struct cs_oid *ancestor,
+			const struct cs_oid *descendant, struct cs_err *err) CS_CHECKED;
 /* The first parent of a commit; len 0 for a root. */
 int cs_repo_first_parent(struct cs_oid *out, const struct cs_repo *repo, const struct cs_oid *oid,
 			 struct cs_err *err) CS_CHECKED;

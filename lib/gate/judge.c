@@ -540,6 +540,23 @@ static int look_at_other(struct gate_judge *j, const struct cs_gate_update *u,
 	return 0;
 }
 
+/* Is the old tip among the parents of the range? git is asked only where it is not. */
+static int ask_forward(struct gate_judge *j, const struct cs_gate_update *u, struct cs_err *err)
+{
+	bool forward = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < j->range.n && !forward; i++)
+		for (size_t k = 0; k < j->range.list[i].n_parents; k++)
+			forward |= cs_oid_equal(&j->range.list[i].parents[k], &u->old_oid);
+	if (!forward)
+		rc = cs_repo_is_ancestor(&forward, j->opts->repo, &u->old_oid, &u->new_oid, err);
+	if (rc == 0 && !forward)
+		say(j, j->settings.require == GATE_REQUIRE_WARN ? CS_GATE_WARN : CS_GATE_DENY,
+		    "history-rewritten", NULL, NULL);
+	return rc;
+}
+
 static int judge(struct gate_judge *j, const struct cs_gate_update *u, struct cs_err *err)
 {
 	const struct cs_oid none = { 0 };
@@ -563,6 +580,8 @@ static int judge(struct gate_judge *j, const struct cs_gate_update *u, struct cs
 		return 0;
 	old = is_tag ? &none : &u->old_oid;
 	rc = read_range(j, &tip, old, 0, err);
+	if (rc == 0 && old->len && !j->opts->local)
+		rc = ask_forward(j, u, err);
 	return rc < 0 ? rc : judge_range(j, u->ref, old, err);
 }
 

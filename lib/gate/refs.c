@@ -90,30 +90,6 @@ static int peel(struct cs_oid *out, enum cs_object_type *type, const struct cs_r
 
 /* ---- branches ---- */
 
-/* Is the old tip among the ancestors of the new one? From the parents in the range between them. */
-static int is_forward(bool *out, const struct scene *s, struct cs_err *err)
-{
-	const struct cs_gate_update *u = s->u;
-	struct cs_range range = CS_RANGE_INIT;
-	const struct cs_range_opts opts = {
-		.include = &u->new_oid,
-		.n_include = 1,
-		.exclude = &u->old_oid,
-		.n_exclude = 1,
-	};
-	int rc;
-
-	*out = cs_oid_equal(&u->old_oid, &u->new_oid);
-	if (*out)
-		return 0;
-	rc = cs_repo_range(&range, s->opts->repo, &opts, err);
-	for (size_t i = 0; rc == 0 && i < range.n && !*out; i++)
-		for (size_t k = 0; k < range.list[i].n_parents; k++)
-			*out |= cs_oid_equal(&range.list[i].parents[k], &u->old_oid);
-	cs_range_release(&range);
-	return rc;
-}
-
 static int deleted(struct scene *s)
 {
 	if (is_protected(s) && !s->opts->local)
@@ -125,8 +101,7 @@ static int branch(struct scene *s, struct cs_err *err)
 {
 	enum cs_object_type type = CS_OBJ_NONE;
 	uint64_t size;
-	bool forward = true;
-	int rc = 0;
+	int rc;
 
 	if (!strcasecmp(s->u->ref, "refs/heads/HEAD")) {
 		say(s, CS_GATE_DENY, "bad-name", NULL);
@@ -141,13 +116,9 @@ static int branch(struct scene *s, struct cs_err *err)
 		say(s, CS_GATE_DENY, "not-a-commit", NULL);
 		return 0;
 	}
-	if (is_protected(s) && s->u->old_oid.len && !s->opts->local)
-		rc = is_forward(&forward, s, err);
-	if (rc == 0 && !forward)
-		say(s, weight_of(s), "history-rewritten", NULL);
 	*s->tip = s->u->new_oid;
-	s->go_on = rc == 0;
-	return rc;
+	s->go_on = true;
+	return 0;
 }
 
 /* ---- tags ---- */

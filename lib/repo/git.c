@@ -27,6 +27,7 @@ static const char *const environment[] = {
 	"GIT_GRAFT_FILE=/dev/null",
 	"GIT_OPTIONAL_LOCKS=0",
 	"GIT_TERMINAL_PROMPT=0",
+	"GIT_FLUSH=0",	       /* rev-list: not a write for each commit */
 	"GIT_ALLOW_PROTOCOL=", /* no transport, so no fetch of a partial clone's missing objects */
 	"GIT_NO_LAZY_FETCH=1", /* the same, said to 2.45 and later */
 	"LC_ALL=C",
@@ -37,7 +38,7 @@ static const char *const environment[] = {
 static const char *const options[] = {
 	"core.hooksPath=/dev/null",	 "core.fsmonitor=false",
 	"core.attributesFile=/dev/null", "gc.auto=0",
-	"maintenance.auto=false",
+	"maintenance.auto=false",	 "advice.graftFileDeprecated=false",
 };
 
 /* Of the user's environment, what decides which configuration git reads and whom it trusts. */

@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <sys/wait.h>
 
 #define RANGE_MAX_BYTES ((size_t)1 << 30)
 
@@ -68,6 +69,15 @@ static void add_ids(struct cs_buf *input, const char *prefix, const struct cs_oi
 			cs_buf_addf(input, "%s%s\n", prefix, cs_oid_hex(hex, &ids[i]));
 }
 
+static int refuse_shallow(const struct cs_repo *repo, struct cs_err *err)
+{
+	if (!cs_repo_is_shallow(repo))
+		return 0;
+	return cs_err_set(err, CS_UNSUPPORTED,
+			  "the repository is shallow, its history is not all there: "
+			  "git fetch --unshallow");
+}
+
 int cs_repo_range(struct cs_range *out, const struct cs_repo *repo,
 		  const struct cs_range_opts *opts, struct cs_err *err)
 {
@@ -83,12 +93,10 @@ int cs_repo_range(struct cs_range *out, const struct cs_repo *repo,
 	};
 	struct cs_range range = CS_RANGE_INIT;
 	size_t n = 4;
-	int rc;
+	int rc = refuse_shallow(repo, err);
 
-	if (cs_repo_is_shallow(repo))
-		return cs_err_set(err, CS_UNSUPPORTED,
-				  "the repository is shallow, its history is not all there: "
-				  "git fetch --unshallow");
+	if (rc < 0)
+		return rc;
 	if (opts->first_parent)
 		args[n++] = "--first-parent";
 	if (opts->max_count)
@@ -107,6 +115,33 @@ int cs_repo_range(struct cs_range *out, const struct cs_repo *repo,
 		return rc;
 	}
 	*out = range;
+	return 0;
+}
+
+int cs_repo_is_ancestor(bool *out, const struct cs_repo *repo, const struct cs_oid *ancestor,
+			const struct cs_oid *descendant, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf errout = CS_BUF_INIT;
+	char hex[2][CS_OID_HEX];
+	const char *args[] = { "merge-base", "--is-ancestor", cs_oid_hex(hex[0], ancestor),
+			       cs_oid_hex(hex[1], descendant), NULL };
+	const struct cs_git_call call = {
+		.git_dir = repo->common_dir,
+		.objects = repo,
+		.args = args,
+		.max_output = 4096,
+	};
+	int status;
+	int rc = refuse_shallow(repo, err);
+
+	if (rc == 0)
+		rc = cs_git_run(&text, &errout, &status, &call, -1, err);
+	if (rc < 0)
+		return rc;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
+		return cs_git_failed(&call, status, &errout, err);
+	*out = WEXITSTATUS(status) == 0;
 	return 0;
 }
 

@@ -54,8 +54,8 @@ sound() {
 	! grep -q '^left' "$report" || bad+="lives: $(cat "$report"); "
 	[ "$(mounts)" = "$mounts_before" ] || bad+="mounts changed; "
 	out=$(in_dir "$repo" git fsck --strict --no-dangling 2>&1) || bad+="git fsck: $out; "
-	# Without its lock a new directory is given its time: a minute.
-	find "$repo/.git/agent-run/runs" -mindepth 1 -maxdepth 1 -name 'new-*' -exec touch -d '2 minutes ago' {} +
+	# Without its lock a directory that is being made or removed is given its time: a minute.
+	find "$repo/.git/agent-run/runs" -mindepth 1 -maxdepth 1 \( -name 'new-*' -o -name 'gone-*' \) -exec touch -d '2 minutes ago' {} +
 	said=$(log) || bad+="git agent-log: $said; "
 	out=$(cgroups)
 	[ "$out" = "$cgroups_before" ] || bad+="cgroups: $out; "

@@ -144,7 +144,7 @@ static int judge(const char *require, const char *signers_file)
 
 int main(int argc, char **argv)
 {
-	must(cs_repo_open(&repo, ".", NULL, &err));
+	must(cs_repo_open(&repo, ".", ".", &err)); /* as a hook is told where */
 	if (argc == 3 && !strcmp(argv[1], "made"))
 		fill_made(atol(argv[2]));
 	else if (argc == 3 && !strcmp(argv[1], "sign"))

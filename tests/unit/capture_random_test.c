@@ -319,7 +319,7 @@ int main(void)
 	TCase *t = tcase_create("random");
 
 	tcase_set_timeout(t, 300);
-	tcase_add_loop_test(t, same_tree_as_git, 0, 30);
+	tcase_add_loop_test(t, same_tree_as_git, 0, getenv("CS_LONG") ? 300 : 10);
 	suite_add_tcase(s, t);
 	return unit_run(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Random histories against oracles that are written naively, and merges against git's own. SEED
- * repeats a run, GATE_ROUNDS makes a longer one.
+ * repeats a run, CS_LONG=1 makes a longer one.
  */
 #include "../../lib/gate/internal.h"
 #include "fixture.h"
@@ -20,9 +20,7 @@ static struct random rnd;
 
 static int rounds(int usual)
 {
-	const char *wanted = getenv("GATE_ROUNDS");
-
-	return wanted ? atoi(wanted) : usual;
+	return getenv("CS_LONG") ? 50 * usual : usual;
 }
 
 static void setup(void)
@@ -155,7 +153,7 @@ static void make_history(struct history *h, enum merges merges)
 
 START_TEST(line_as_git_says)
 {
-	for (int i = 0; i < rounds(25); i++) {
+	for (int i = 0; i < rounds(8); i++) {
 		struct gate_changes changes = { .repo = repo };
 		struct cs_err err = CS_ERR_INIT;
 		struct gate_line line;
@@ -308,7 +306,7 @@ START_TEST(coverage_as_the_header_says)
 	int passed = 0;
 	int denied = 0;
 
-	for (int i = 0; i < rounds(60); i++) {
+	for (int i = 0; i < rounds(20); i++) {
 		struct history h;
 		struct signs s = { .n = 0 };
 		int old, tip;
@@ -341,7 +339,7 @@ END_TEST
 /* Whatever passes, with merges of all kinds: no bytes are new that nobody signed. */
 START_TEST(no_unseen_bytes)
 {
-	for (int i = 0; i < rounds(60); i++) {
+	for (int i = 0; i < rounds(20); i++) {
 		struct history h;
 		struct signs s = { .n = 0 };
 		int old, tip;
@@ -483,7 +481,7 @@ START_TEST(no_bytes_without_enough_signers)
 	};
 	int passed = 0;
 
-	for (int i = 0; i < rounds(30); i++) {
+	for (int i = 0; i < rounds(10); i++) {
 		const size_t wanted = 1 + random_below(&rnd, 3) / 2;
 		const size_t words = 1 + random_below(&rnd, SIGNS);
 		struct history h;
@@ -568,7 +566,7 @@ START_TEST(merges_as_git_does)
 
 	fx_run("for i in 0 1 2; do seq 0 7 >f$i; done; git add . && git commit -qm base && git tag "
 	       "base");
-	for (int i = 0; i < rounds(25); i++) {
+	for (int i = 0; i < rounds(8); i++) {
 		struct cs_buf ours = CS_BUF_INIT;
 		struct cs_buf theirs = CS_BUF_INIT;
 		char *said;

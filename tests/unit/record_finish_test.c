@@ -720,14 +720,14 @@ static void copy_world(void)
 	ck_assert_int_eq(chdir("../../t/repo"), 0);
 }
 
-/* One kill in so many, from a random one; CS_EVERY_STEP=1 does them all (two minutes). */
+/* One kill in so many, from a random one; CS_LONG=1 does them all (two minutes). */
 #define STRIDE 4
 
 START_TEST(killed_at_every_step)
 {
 	AUTO_FREE char *want = NULL;
 	struct random r = random_seeded();
-	const int stride = getenv("CS_EVERY_STEP") ? 1 : STRIDE;
+	const int stride = getenv("CS_LONG") ? 1 : STRIDE;
 	int k = (int)random_below(&r, (unsigned int)stride);
 	struct world w;
 

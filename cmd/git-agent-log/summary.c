@@ -58,7 +58,15 @@ static void add_commits(struct cs_buf *out, const struct cs_run_info *info)
 
 	if (info->base_commit.len) {
 		add_label(out, "base");
-		cs_buf_addf(out, "%s\n", cs_oid_hex(hex, &info->base_commit));
+		cs_buf_adds(out, cs_oid_hex(hex, &info->base_commit));
+		if (info->uncommitted_on.len)
+			cs_buf_addf(out, " (uncommitted changes on %.10s)",
+				    cs_oid_hex(hex, &info->uncommitted_on));
+		cs_buf_addc(out, '\n');
+	}
+	if (*info->continues) {
+		add_label(out, "continues");
+		cs_buf_addf(out, "%.8s\n", info->continues);
 	}
 	if (!info->change_commit.len)
 		return;

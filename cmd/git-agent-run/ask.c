@@ -104,13 +104,9 @@ static bool below(const char *path, const char *dir)
 int ask_repository(struct run *run, struct cs_err *err)
 {
 	struct operator *op = &run->operator;
-	const char *rev = run->opts->base ? run->opts->base : "HEAD";
 	struct stat st;
 	int rc = cs_repo_open(&run->repo, ".", getenv("GIT_DIR"), err);
 
-	if (!rc)
-		rc = cs_repo_resolve(&run->info.base_commit, &run->info.base_tree, run->repo, rev,
-				     err);
 	if (!rc)
 		rc = cs_repo_identity(&run->info.operator_name, &run->info.operator_email,
 				      run->repo, err);
@@ -119,6 +115,7 @@ int ask_repository(struct run *run, struct cs_err *err)
 	if (op->root) {
 		if (stat(cs_repo_common_dir(run->repo), &st) < 0)
 			return cs_err_sys(err, "%s", cs_repo_common_dir(run->repo));
+		run->root_owned = st.st_uid == 0;
 		op->uid = st.st_uid ? st.st_uid : AGENT_UID;
 		op->gid = st.st_uid ? st.st_gid : AGENT_UID;
 	}
@@ -199,10 +196,13 @@ static int find_profile(struct run *run, struct cs_err *err)
 	char real[PATH_MAX];
 	const char *resolved = run->program && realpath(run->program, real) ? real : NULL;
 
-	if (!command && !run->opts->profile)
+	const char *name = run->opts->profile;
+	if (!command && !name)
+		name = run->earlier_profile;
+	if (!command && !name)
 		return cs_err_set(err, CS_USAGE,
 				  "a prompt without <command> needs --profile <name>");
-	return cs_profile_find(&run->profile, run->opts->profile, argv, resolved,
+	return cs_profile_find(&run->profile, name, argv, resolved,
 			       run->operator.home, run->operator.env, err);
 }
 
@@ -213,7 +213,7 @@ static char *title_of(const struct run *run)
 		return cs_strdup(run->opts->title);
 	size_t len = strcspn(run->prompt.data, "\n");
 	if (len == 0)
-		return NULL;
+		return run->earlier_title ? cs_strdup(run->earlier_title) : NULL;
 	if (len > 72) {
 		for (len = 72; len > 40 && run->prompt.data[len] != ' '; len--)
 			;

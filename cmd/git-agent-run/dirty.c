@@ -19,7 +19,8 @@ void dirty_start(struct run *run)
 {
 	bool dirty = false;
 
-	if (run->opts->base || !cs_repo_worktree(run->repo))
+	if (run->opts->base || run->opts->continues || run->opts->with_uncommitted ||
+	    !cs_repo_worktree(run->repo))
 		return;
 	run->dirty_pid = fork();
 	if (run->dirty_pid != 0)

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #define MAX_COPY_BYTES (256ull << 20)
+#define MAX_COPY_FILES 50000
 #define MAX_DEPTH      32
 
 /* Where compilers, interpreters and installed commands live below HOME. */
@@ -88,7 +89,9 @@ void home_mounts(struct run *run)
 
 struct copy {
 	struct run *run;
-	uint64_t left;
+	bool links; /* are followed: the operator's dotfiles often are some */
+	uint64_t left;	/* bytes */
+	uint32_t files; /* and directories, so far */
 };
 
 static int give(struct copy *c, int fd, struct cs_err *err)
@@ -141,20 +144,24 @@ static int copy_dir(struct copy *c, int src, int dst_dir, const char *name, int 
 	return rc;
 }
 
-/* Follows links: dotfiles are often links, and the agent must get a copy, not a path. */
 static int copy_any(struct copy *c, int src_dir, int dst_dir, const char *name, int depth,
 		    struct cs_err *err)
 {
-	AUTO_FD int src = openat(src_dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	AUTO_FD int src = openat(src_dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+							(c->links ? 0 : O_NOFOLLOW));
 	struct stat st;
 
 	/* Sockets and files of others are not part of anybody's configuration. */
-	if (src < 0 && (errno == ENOENT || errno == EACCES || errno == ENXIO))
+	if (src < 0 && (errno == ENOENT || errno == EACCES || errno == ENXIO ||
+			(errno == ELOOP && !c->links)))
 		return 0;
 	if (src < 0 || fstat(src, &st) < 0)
 		return cs_err_sys(err, "open %s", name);
 	if (depth > MAX_DEPTH)
 		return cs_err_set(err, CS_LIMIT, "%s: deeper than %d directories", name, MAX_DEPTH);
+	if (c->files++ == MAX_COPY_FILES)
+		return cs_err_set(err, CS_LIMIT, "%s: more than %d files to copy into HOME", name,
+				  MAX_COPY_FILES);
 	if (S_ISREG(st.st_mode))
 		return copy_file(c, src, dst_dir, name, &st, err);
 	if (S_ISDIR(st.st_mode))
@@ -183,22 +190,24 @@ static int copy_named(struct copy *c, int src_home, int dst_home, const char *pa
 {
 	const char *slash = strrchr(path, '/');
 	AUTO_FREE char *parent = slash ? cs_strndup(path, (size_t)(slash - path)) : cs_strdup(".");
+	AUTO_FD int src = c->links ? openat(src_home, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+				   : cs_opendir_beneath(src_home, parent);
 	struct stat st;
 
-	if (fstatat(src_home, path, &st, 0) < 0)
+	if (src < 0 || fstatat(src, slash ? slash + 1 : path, &st,
+			       c->links ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	if (make_parents(c, dst_home, path, err) < 0)
 		return err->code;
-	AUTO_FD int src = openat(src_home, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_FD int dst = cs_opendir_beneath(dst_home, parent);
-	if (src < 0 || dst < 0)
+	if (dst < 0)
 		return cs_err_sys(err, "open %s", parent);
 	return copy_any(c, src, dst, slash ? slash + 1 : path, 0, err);
 }
 
 int home_copy(struct run *run, struct cs_err *err)
 {
-	struct copy c = { .run = run, .left = MAX_COPY_BYTES };
+	struct copy c = { .run = run, .links = true, .left = MAX_COPY_BYTES };
 	const struct cs_strv *paths = &run->profile.home_copy;
 	int rc = 0;
 
@@ -213,4 +222,15 @@ int home_copy(struct run *run, struct cs_err *err)
 	for (size_t i = 0; i < paths->n && !rc; i++)
 		rc = copy_named(&c, src, dst, paths->v[i], err);
 	return rc < 0 ? cs_err_wrap(err, "copy agent files of profile %s", run->profile.name) : 0;
+}
+
+int home_restore(struct run *run, int from_fd, const struct cs_strv *paths, struct cs_err *err)
+{
+	struct copy c = { .run = run, .left = MAX_COPY_BYTES };
+	AUTO_FD int dst = cs_opendir_beneath(run->dir.fd, "home");
+	int rc = dst < 0 ? cs_err_sys(err, "open HOME of the run") : 0;
+
+	for (size_t i = 0; i < paths->n && !rc; i++)
+		rc = copy_named(&c, from_fd, dst, paths->v[i], err);
+	return rc < 0 ? cs_err_wrap(err, "copy the agent's session") : 0;
 }

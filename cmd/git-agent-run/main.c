@@ -13,6 +13,10 @@
 static const struct cs_option options[] = {
 	{ 'm', NULL, CS_OPT_TEXT, OPT(title), "<title>", "title of the run and of its commit" },
 	{ 0, "base", CS_OPT_TEXT, OPT(base), "<rev>", "start from this commit instead of HEAD" },
+	{ 0, "continue", CS_OPT_TEXT, OPT(continues), "<run>",
+	  "go on where this run ended; the change is that of both" },
+	{ 0, "with-uncommitted", CS_OPT_FLAG, OPT(with_uncommitted), NULL,
+	  "start from HEAD with your uncommitted changes to tracked files" },
 	{ 0, "profile", CS_OPT_TEXT, OPT(profile), "<name>",
 	  "what the agent needs; default: recognised by its name" },
 	{ 0, "prompt", CS_OPT_TEXT, OPT(prompt), "<text>",

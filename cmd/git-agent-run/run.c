@@ -40,6 +40,9 @@ void run_release(struct run *run)
 	free(run->rules);
 	free(run->program);
 	free(run->cwd);
+	free(run->logins);
+	free(run->earlier_title);
+	free(run->earlier_profile);
 	free(run->state_dir);
 	free(run->operator.user);
 	free(run->operator.home);
@@ -64,8 +67,8 @@ static int prepare_worktree(struct run *run, enum cs_worktree_mode mode, struct 
 	AUTO_FREE char *branch = cs_asprintf("agent/%.8s", run->dir.id);
 	struct cs_worktree_opts opts = {
 		.repo = run->repo,
-		.commit = run->info.base_commit,
-		.tree = run->info.base_tree,
+		.commit = *cs_run_start_commit(&run->info),
+		.tree = *cs_run_start_tree(&run->info),
 		.state_dir = run->state_dir,
 		.run_dir = run->dir.path,
 		.mode = mode,
@@ -248,6 +251,7 @@ static int finish(struct run *run, struct cs_err *err)
 				   "git agent-log recover %.8s tries again",
 				   run->dir.id);
 	cs_fault("recorded");
+	sessions_keep(run);
 	/* The record holds everything; what cannot be removed now goes with the next listing. */
 	cs_worktree_release(&run->worktree);
 	run->worktree = (struct cs_worktree)CS_WORKTREE_INIT;
@@ -286,6 +290,8 @@ static int ask(struct run *run, struct cs_err *err)
 	if (!rc)
 		rc = ask_repository(run, err);
 	if (!rc)
+		rc = ask_start(run, err);
+	if (!rc)
 		rc = ask_command(run, err);
 	if (!rc)
 		rc = ask_network(run, err);
@@ -298,6 +304,8 @@ static int prepare(struct run *run, struct cs_err *err)
 
 	cs_fault("run-directory");
 	if (!rc)
+		rc = start_uncommitted(run, err);
+	if (!rc)
 		dirty_start(run);
 	if (!rc)
 		rc = prepare_worktree(run, wanted_mode(run), err);
@@ -305,6 +313,10 @@ static int prepare(struct run *run, struct cs_err *err)
 		rc = layout_directories(run, err);
 	if (!rc)
 		rc = home_copy(run, err);
+	if (!rc)
+		rc = login_remember(run, err);
+	if (!rc)
+		rc = sessions_restore(run, err);
 	return rc;
 }
 
@@ -362,6 +374,8 @@ static int run_agent(struct run *run, struct cs_err *err)
 	if (!rc)
 		rc = supervise(run, err);
 	cs_fault("agent-ended");
+	if (run->went)
+		login_return(run);
 	return rc;
 }
 

@@ -19,6 +19,7 @@
 struct run_opts {
 	const char *title;
 	const char *base;
+	const char *continues; /* a run */
 	const char *profile;
 	const char *prompt;
 	const char *prompt_file;
@@ -27,6 +28,7 @@ struct run_opts {
 	struct cs_strv env;
 	int64_t timeout_ms; /* -1: not given */
 	const char *summary;
+	bool with_uncommitted;
 	bool no_tty;
 	bool dry_run;
 	bool degraded;
@@ -51,6 +53,8 @@ struct run {
 	struct cs_strv argv; /* with the profile's arguments */
 	char *program;	     /* argv[0] found on the host's PATH, NULL for one of the worktree */
 	char *cwd;
+	bool root_owned; /* root, on a repository of root's */
+	char *earlier_title, *earlier_profile; /* of the run that this one continues */
 	struct cs_buf prompt;
 	char *state_dir;
 	struct cs_run_dir dir;
@@ -69,6 +73,7 @@ struct run {
 	bool tty;
 	struct stream *stream;
 	struct limits *limits;
+	struct logins *logins;
 	bool went;  /* the agent was let go, and it was a program: from here nothing is thrown away */
 	int status; /* what git-agent-run exits with */
 	int64_t started_mono_ns;
@@ -87,6 +92,10 @@ int ask_repository(struct run *run, struct cs_err *err) CS_CHECKED;
 int ask_command(struct run *run, struct cs_err *err) CS_CHECKED;
 int ask_network(struct run *run, struct cs_err *err) CS_CHECKED;
 
+/* start.c: where it starts. ask_start writes nothing; start_uncommitted makes a commit. */
+int ask_start(struct run *run, struct cs_err *err) CS_CHECKED;
+int start_uncommitted(struct run *run, struct cs_err *err) CS_CHECKED;
+
 /* layout.c: the sandbox plan of this run. */
 int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;
 int layout_directories(struct run *run, struct cs_err *err) CS_CHECKED;
@@ -102,8 +111,20 @@ void degraded_say(const char *step, int sys_errno);
 
 /* home.c: the HOME that the agent sees. */
 int home_copy(struct run *run, struct cs_err *err) CS_CHECKED;
+/* From a directory that an agent wrote: no link is followed. */
+int home_restore(struct run *run, int from_fd, const struct cs_strv *paths,
+		 struct cs_err *err) CS_CHECKED;
 void home_mounts(struct run *run);
 bool home_is_visible(const struct run *run, const char *path);
+
+/* login.c: remember what was copied in; later, copy refreshed ones back. */
+struct logins;
+int login_remember(struct run *run, struct cs_err *err) CS_CHECKED;
+void login_return(struct run *run);
+
+/* sessions.c: what the agent remembers, from a recorded run to one that continues it. */
+void sessions_keep(const struct run *run);
+int sessions_restore(struct run *run, struct cs_err *err) CS_CHECKED;
 
 /*
  * streams.c: the agent's standard streams, pipes or a terminal of its own, and ours. The agent never

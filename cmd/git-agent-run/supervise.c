@@ -319,6 +319,8 @@ static int start_event(struct supervisor *s, struct cs_err *err)
 
 	cs_json_add_str(o, "id", info->id);
 	cs_json_add_str(o, "base", cs_oid_hex(hex, &info->base_commit));
+	if (*info->continues)
+		cs_json_add_str(o, "continues", info->continues);
 	cs_json_add_str(o, "profile", info->profile);
 	cs_json_add_str(o, "policy", cs_policy_digest(s->run->policy));
 	cs_json_add_str(o, "worktree", info->worktree);

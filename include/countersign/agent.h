@@ -23,6 +23,7 @@ struct cs_profile {
 	struct cs_strv env_set;	  /* NAME=value */
 	struct cs_strv home_copy; /* paths below HOME copied in before the run: files, or trees */
 	struct cs_strv home_back; /* of these, files copied back when the agent refreshed them */
+	struct cs_strv home_state; /* paths below HOME that a run which continues gets again */
 	struct cs_strv args;	  /* right behind the program: switch the agent's own sandbox off */
 	struct cs_strv headless;  /* arguments of a headless call; one of them holds "{prompt}" */
 	char *program;		  /* what a headless call starts */

@@ -56,7 +56,8 @@ struct cs_agent_commit {
 
 struct cs_capture_opts {
 	struct cs_repo *repo;
-	struct cs_oid commit, tree; /* the base */
+	struct cs_oid commit, tree; /* the base: what was there before */
+	struct cs_oid attributes;   /* of this commit; len 0: of the base */
 	const char *pristine;	    /* directory; raw files of the base tree */
 	/*
 	 * The overlay's upper directory (mounted with userxattr), or the copy. The agent's private

@@ -48,7 +48,10 @@ struct cs_run_info {
 	char *title;
 	enum cs_run_state state;
 	struct cs_oid base_commit, base_tree;
-	struct cs_oid change_commit, change_tree; /* len 0: none */
+	struct cs_oid uncommitted_on;		  /* the base is the operator's work on this commit */
+	struct cs_oid start_commit, start_tree;	  /* where the run continued; len 0: at the base */
+	char continues[CS_RUN_ID_HEX];		  /* the run whose change that was; "" */
+	struct cs_oid change_commit, change_tree; /* since the base; len 0: none */
 	char change_digest[CS_SHA256_HEX];
 	char *profile, *agent_version, *author_name, *author_email;
 	struct cs_strv argv;
@@ -78,6 +81,9 @@ struct cs_run_info {
 };
 void cs_run_info_init(struct cs_run_info *info);
 void cs_run_info_release(struct cs_run_info *info);
+/* What the worktree had when the agent began: the start, else the base. */
+const struct cs_oid *cs_run_start_commit(const struct cs_run_info *info);
+const struct cs_oid *cs_run_start_tree(const struct cs_run_info *info);
 /* The schema countersign.run/v1; to and from JSON. Reading takes what it understands. */
 cJSON *cs_run_info_to_json(const struct cs_run_info *info);
 int cs_run_info_from_json(struct cs_run_info *out, const cJSON *json,
@@ -130,6 +136,8 @@ struct cs_run_dir {
 		.fd = -1, .lock_fd = -1 \
 	}
 
+/* <state>/sessions/<id>/: what the agent of a recorded run remembers of it, in HOME's layout. */
+#define CS_RUN_SESSIONS "sessions"
 /* In a run's directory: the path of its cgroup, whose last component is this and the id. */
 #define CS_RUN_CGROUP_FILE "cgroup"
 #define CS_RUN_CGROUP	   "agent-run-"
@@ -168,7 +176,8 @@ struct cs_finish_opts {
  * Capture, change commit, record commit, reference: in this order, restartable until the
  * reference is written. Fills info (change, counts, findings, state unless already interrupted
  * or failed). Author: the profile's; committer: the operator. Message: title, the agent's own
- * commit messages, trailers Agent-Run and Assisted-by.
+ * commit messages, trailers Agent-Run and Assisted-by. Where the run continues another one, the
+ * change is that of both, and so are the messages and what was found in files that stayed.
  *
  * The statement is signed with the machine's key; behind the reference the envelope is attached to
  * the change, as notes. Neither is worth a run: what fails there only warns.

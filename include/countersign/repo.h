@@ -355,6 +355,8 @@ struct cs_git_call {
 	const char *input;
 	size_t input_len;
 	size_t max_output; /* 0: 64 MiB */
+	/* As the user would type it: with his configuration and the repository's filters. No hooks. */
+	bool as_user;
 };
 int cs_git(struct cs_buf *out, const struct cs_git_call *call, struct cs_err *err) CS_CHECKED;
 /*

@@ -94,6 +94,15 @@ void cs_worktree_release(struct cs_worktree *wt);
 int cs_worktree_dirty(bool *dirty, const struct cs_repo *repo, struct cs_err *err) CS_CHECKED;
 
 /*
+ * The tree that `git commit -a` would record: all tracked files as they are in the checkout, by git
+ * itself with the user's configuration and filters. Written to the repository as objects; the index is
+ * left alone, its copy index_file (absolute; removed at the end) is worked on. untracked: how many files
+ * and directories, not ignored, are not in it. CS_USAGE: a bare repository; CS_REFUSED: unmerged paths.
+ */
+int cs_worktree_uncommitted(struct cs_oid *tree, size_t *untracked, const struct cs_repo *repo,
+			    const char *index_file, struct cs_err *err) CS_CHECKED;
+
+/*
  * Adds the text of core.excludesFile and of info/exclude, in this order (later patterns win): what
  * the user ignores beside the repository's own .gitignore files. home and xdg_config (either may be
  * NULL) are the user's HOME and XDG_CONFIG_HOME. Files that are missing count as empty.

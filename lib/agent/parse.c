@@ -114,6 +114,7 @@ static const struct field {
 	{ "environment", "set", LINES, offsetof(struct cs_agent_file, profile.env_set), check_set },
 	{ "home", "copy", WORDS, offsetof(struct cs_agent_file, profile.home_copy), check_home },
 	{ "home", "back", WORDS, offsetof(struct cs_agent_file, profile.home_back), check_home },
+	{ "home", "state", WORDS, offsetof(struct cs_agent_file, profile.home_state), check_home },
 	{ "command", "argument", LINES, offsetof(struct cs_agent_file, profile.args), check_any },
 	{ "command", "headless", LINES, offsetof(struct cs_agent_file, profile.headless),
 	  check_any },

@@ -202,6 +202,7 @@ void cs_profile_release(struct cs_profile *profile)
 	cs_strv_release(&profile->env_set);
 	cs_strv_release(&profile->home_copy);
 	cs_strv_release(&profile->home_back);
+	cs_strv_release(&profile->home_state);
 	cs_strv_release(&profile->args);
 	cs_strv_release(&profile->headless);
 	*profile = (struct cs_profile){ 0 };

@@ -251,7 +251,9 @@ int writer_blob(struct writer *w, struct item *item, const struct base_entry *wa
 {
 	struct cs_conversion conv = { 0 };
 	struct content c = { 0 };
-	int rc = cs_repo_conversion(&conv, w->opts->repo, &w->opts->commit, item->path, err);
+	const struct cs_oid *rules =
+		w->opts->attributes.len ? &w->opts->attributes : &w->opts->commit;
+	int rc = cs_repo_conversion(&conv, w->opts->repo, rules, item->path, err);
 
 	if (!rc)
 		rc = decide_line_ends(&c.drop_cr, w, item, was, &conv, err);

@@ -92,6 +92,22 @@ static int tell_findings(struct finish *f, struct cs_err *err)
 	return 0;
 }
 
+/* What the run before found, and its agent's commits, are of this change as well. */
+static int inherit(struct finish *f, struct cs_err *err)
+{
+	struct cs_findings found = CS_FINDINGS_INIT;
+	int rc = 0;
+
+	if (!*f->info->continues)
+		return 0;
+	rc = cs_run_inherit(&found, &f->capture, f->info, f->opts->repo, err);
+	for (size_t i = 0; rc == 0 && i < found.n; i++)
+		if (!is_told(&f->info->findings, &found.list[i]))
+			rc = tell_finding(f, &found.list[i], err);
+	cs_findings_release(&found);
+	return rc;
+}
+
 /* The log has said it when it was opened. */
 static void tell_cut(struct finish *f)
 {
@@ -127,8 +143,9 @@ static int capture(struct finish *f, struct cs_err *err)
 		cs_asprintf("%s/%s", f->opts->dir->path, overlay ? "upper" : "tree");
 	struct cs_capture_opts opts = {
 		.repo = f->opts->repo,
-		.commit = info->base_commit,
-		.tree = info->base_tree,
+		.commit = *cs_run_start_commit(info),
+		.tree = *cs_run_start_tree(info),
+		.attributes = info->base_commit,
 		.pristine = info->pristine,
 		.layer = layer,
 		.overlay = overlay,
@@ -143,11 +160,13 @@ static int capture(struct finish *f, struct cs_err *err)
 
 	tell_cut(f);
 	if (!has_layer(f, overlay)) {
-		f->capture.tree = info->base_tree;
-		return 0;
+		f->capture.tree = *cs_run_start_tree(info);
+		return inherit(f, err);
 	}
 	rc = cs_capture(&f->capture, &opts, err);
-	return rc < 0 ? rc : tell_findings(f, err);
+	if (rc == 0)
+		rc = tell_findings(f, err);
+	return rc < 0 ? rc : inherit(f, err);
 }
 
 /* ---- 2. change ---- */

@@ -43,6 +43,16 @@ bool cs_run_id_valid(const char *id)
 	       strspn(id, "0123456789abcdef") == CS_RUN_ID_HEX - 1;
 }
 
+const struct cs_oid *cs_run_start_commit(const struct cs_run_info *info)
+{
+	return info->start_commit.len ? &info->start_commit : &info->base_commit;
+}
+
+const struct cs_oid *cs_run_start_tree(const struct cs_run_info *info)
+{
+	return info->start_tree.len ? &info->start_tree : &info->base_tree;
+}
+
 void cs_run_info_init(struct cs_run_info *info)
 {
 	*info = (struct cs_run_info){ .exit_code = -1, .exit_signal = -1 };
@@ -261,6 +271,14 @@ cJSON *cs_run_info_to_json(const struct cs_run_info *info)
 	obj = add_object(root, "base");
 	add_oid(obj, "commit", &info->base_commit);
 	add_oid(obj, "tree", &info->base_tree);
+	if (info->uncommitted_on.len)
+		add_oid(obj, "uncommitted_on", &info->uncommitted_on);
+	if (info->start_commit.len) {
+		obj = add_object(root, "start");
+		cs_json_add_str(obj, "continues", info->continues);
+		add_oid(obj, "commit", &info->start_commit);
+		add_oid(obj, "tree", &info->start_tree);
+	}
 	if (info->change_commit.len) {
 		obj = add_object(root, "change");
 		add_oid(obj, "commit", &info->change_commit);
@@ -407,6 +425,7 @@ int cs_run_info_from_json(struct cs_run_info *out, const cJSON *json, struct cs_
 	const char *id = cs_json_str(json, "id", "");
 	const char *schema = cs_json_str(json, "schema", "");
 	const cJSON *change = get(json, "change");
+	const cJSON *start = get(json, "start");
 	const cJSON *policy = get(json, "policy");
 	const cJSON *trace = get(json, "trace");
 	const cJSON *scratch = get(json, "scratch");
@@ -419,6 +438,11 @@ int cs_run_info_from_json(struct cs_run_info *out, const cJSON *json, struct cs_
 	out->state = state_of(cs_json_str(json, "state", NULL));
 	get_oid(&out->base_commit, get(json, "base"), "commit");
 	get_oid(&out->base_tree, get(json, "base"), "tree");
+	get_oid(&out->uncommitted_on, get(json, "base"), "uncommitted_on");
+	if (cs_run_id_valid(cs_json_str(start, "continues", "")))
+		memcpy(out->continues, cs_json_str(start, "continues", ""), CS_RUN_ID_HEX);
+	get_oid(&out->start_commit, start, "commit");
+	get_oid(&out->start_tree, start, "tree");
 	get_oid(&out->change_commit, change, "commit");
 	get_oid(&out->change_tree, change, "tree");
 	get_digest(out->change_digest, change, "digest");

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -239,6 +240,16 @@ static int remove_record(struct cs_repo *repo, const char *id, const struct cs_o
 	return cs_repo_update_refs(repo, &update, 1, err);
 }
 
+static int remove_sessions(const char *state_dir, const char *id, struct cs_err *err)
+{
+	AUTO_FREE char *path = cs_asprintf("%s/" CS_RUN_SESSIONS, state_dir);
+	AUTO_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : cs_err_sys(err, "open %s", path);
+	return cs_remove_tree(fd, id, err);
+}
+
 int cs_run_remove(struct cs_repo *repo, const char *state_dir, const char *id, struct cs_err *err)
 {
 	struct cs_run_dir dir = CS_RUN_DIR_INIT;
@@ -256,6 +267,8 @@ int cs_run_remove(struct cs_repo *repo, const char *state_dir, const char *id, s
 		rc = cs_err_set(err, CS_NOTFOUND, "no run %s", id);
 	if (rc == 0 && has_dir == 0)
 		rc = cs_run_dir_remove(&dir, err);
+	if (rc == 0)
+		rc = remove_sessions(state_dir, id, err);
 	cs_run_dir_close(&dir);
 	return rc;
 }

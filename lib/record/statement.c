@@ -94,7 +94,7 @@ static void add_definition(cJSON *predicate, const struct cs_run_info *info, cJS
 			   const struct cs_record_file *prompt)
 {
 	cJSON *definition = add_object(predicate, "buildDefinition");
-	cJSON *external, *internal, *policy, *base;
+	cJSON *external, *internal, *policy, *materials;
 
 	cs_json_add_str(definition, "buildType", BUILD_TYPE);
 	external = add_object(definition, "externalParameters");
@@ -104,14 +104,18 @@ static void add_definition(cJSON *predicate, const struct cs_run_info *info, cJS
 		cs_json_add_str(add_object(add_object(external, "prompt"), "digest"), "sha256",
 				prompt->sha256);
 	add_part(external, "base", run, "base");
+	add_part(external, "start", run, "start");
 	internal = add_object(definition, "internalParameters");
 	policy = add_object(internal, "policy");
 	cs_json_add_str(add_object(policy, "digest"), "sha256", info->policy_digest);
 	add_part(policy, "sources", cJSON_GetObjectItemCaseSensitive(run, "policy"), "sources");
 	add_part(internal, "sandbox", run, "sandbox");
 	add_part(internal, "agent", run, "agent");
-	base = add_descriptor(add_array(definition, "resolvedDependencies"), "base");
-	add_git_digests(base, &info->base_commit, &info->base_tree);
+	materials = add_array(definition, "resolvedDependencies");
+	add_git_digests(add_descriptor(materials, "base"), &info->base_commit, &info->base_tree);
+	if (info->start_commit.len)
+		add_git_digests(add_descriptor(materials, "start"), &info->start_commit,
+				&info->start_tree);
 }
 
 static void add_details(cJSON *predicate, const struct cs_run_info *info, cJSON *run,

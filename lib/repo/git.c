@@ -35,6 +35,7 @@ static const char *const environment[] = {
 	"PATH=/usr/bin:/bin",
 };
 
+#define OPTIONS_AS_USER 2 /* the first ones hold in any case */
 static const char *const options[] = {
 	"core.hooksPath=/dev/null",	 "core.fsmonitor=false",
 	"core.attributesFile=/dev/null", "gc.auto=0",
@@ -60,10 +61,21 @@ static void add_all(struct cs_strv *out, const char *const *list, size_t n)
 		cs_strv_add(out, list[i]);
 }
 
+static void add_user(struct cs_strv *env)
+{
+	add_all(env, user_environment, CS_COUNT(user_environment));
+	for (char **e = environ; *e; e++)
+		for (size_t i = 0; i < CS_COUNT(user_variables); i++)
+			if (!strncmp(*e, user_variables[i], strlen(user_variables[i])))
+				cs_strv_add(env, *e);
+}
+
 static void build_argv(struct cs_strv *argv, const struct cs_git_call *call)
 {
+	const size_t n = call->as_user ? OPTIONS_AS_USER : CS_COUNT(options);
+
 	cs_strv_add(argv, CS_GIT);
-	for (size_t i = 0; i < CS_COUNT(options); i++) {
+	for (size_t i = 0; i < n; i++) {
 		cs_strv_add(argv, "-c");
 		cs_strv_add(argv, options[i]);
 	}
@@ -99,7 +111,10 @@ static void add_quarantine(struct cs_strv *env, const struct cs_repo *repo)
 
 static void build_env(struct cs_strv *env, const struct cs_git_call *call)
 {
-	add_all(env, environment, CS_COUNT(environment));
+	if (call->as_user)
+		add_user(env);
+	else
+		add_all(env, environment, CS_COUNT(environment));
 	cs_strv_addf(env, "GIT_DIR=%s", call->git_dir);
 	if (call->work_tree)
 		cs_strv_addf(env, "GIT_WORK_TREE=%s", call->work_tree);
@@ -182,11 +197,7 @@ int cs_git_as_user(struct cs_buf *out, struct cs_buf *errout, int *status, const
 	cs_strv_add(&argv, CS_GIT);
 	for (; *args; args++)
 		cs_strv_add(&argv, *args);
-	add_all(&env, user_environment, CS_COUNT(user_environment));
-	for (char **e = environ; *e; e++)
-		for (size_t i = 0; i < CS_COUNT(user_variables); i++)
-			if (!strncmp(*e, user_variables[i], strlen(user_variables[i])))
-				cs_strv_add(&env, *e);
+	add_user(&env);
 	if (git_dir)
 		cs_strv_addf(&env, "GIT_DIR=%s", git_dir);
 	spec.argv = (const char *const *)argv.v;

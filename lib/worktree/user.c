@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A look at the user's own side: is the checkout dirty. */
+/* A look at the user's own side: is the checkout dirty, and as what tree would it be committed. */
 #include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#define INDEX_MAX ((size_t)1 << 30)
 
 int cs_worktree_dirty(bool *dirty, const struct cs_repo *repo, struct cs_err *err)
 {
@@ -24,4 +31,91 @@ int cs_worktree_dirty(bool *dirty, const struct cs_repo *repo, struct cs_err *er
 		return cs_err_wrap(err, "uncommitted changes");
 	*dirty = list.len > 0;
 	return 0;
+}
+
+/* The index is the user's: what is added is added to a copy. */
+static int copy_index(const struct cs_repo *repo, const char *to, struct cs_err *err)
+{
+	AUTO_FREE char *from = cs_asprintf("%s/index", cs_repo_git_dir(repo));
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	int rc = cs_read_file(&text, AT_FDCWD, from, INDEX_MAX, err);
+
+	if (rc < 0)
+		return rc;
+	return cs_write_file(AT_FDCWD, to, text.data, text.len, 0600, err);
+}
+
+static int refuse_conflicts(const struct cs_git_call *call, struct cs_err *err)
+{
+	static const char *const args[] = { "ls-files", "--unmerged", NULL };
+	AUTO_BUF struct cs_buf list = CS_BUF_INIT;
+	struct cs_git_call ask = *call;
+	int rc;
+
+	ask.args = args;
+	rc = cs_git(&list, &ask, err);
+	if (rc < 0 || !list.len)
+		return rc;
+	return cs_err_set(err, CS_REFUSED,
+			  "there are unmerged paths: resolve them and git add them first");
+}
+
+static int count_untracked(size_t *out, const struct cs_git_call *call, struct cs_err *err)
+{
+	static const char *const args[] = {
+		"ls-files", "--others", "--exclude-standard", "--directory", "--no-empty-directory",
+		NULL
+	};
+	AUTO_BUF struct cs_buf list = CS_BUF_INIT;
+	struct cs_git_call ask = *call;
+	int rc;
+
+	ask.args = args;
+	rc = cs_git(&list, &ask, err);
+	*out = 0;
+	for (size_t i = 0; rc == 0 && i < list.len; i++)
+		*out += list.data[i] == '\n';
+	return rc;
+}
+
+static int write_tree(struct cs_oid *out, const struct cs_git_call *call, struct cs_err *err)
+{
+	static const char *const args[] = { "write-tree", NULL };
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	struct cs_git_call ask = *call;
+	int rc;
+
+	ask.args = args;
+	rc = cs_git(&text, &ask, err);
+	if (rc < 0)
+		return rc;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	return cs_oid_parse(out, text.data) < 0 ? cs_err_set(err, CS_MALFUNCTION, "git write-tree")
+						: 0;
+}
+
+int cs_worktree_uncommitted(struct cs_oid *tree, size_t *untracked, const struct cs_repo *repo,
+			    const char *index_file, struct cs_err *err)
+{
+	static const char *const args[] = { "add", "--update", "--", ":/", NULL };
+	const struct cs_git_call call = { .git_dir = cs_repo_git_dir(repo),
+					  .work_tree = cs_repo_worktree(repo),
+					  .index_file = index_file,
+					  .args = args,
+					  .as_user = true };
+	int rc;
+
+	if (!call.work_tree)
+		return cs_err_set(err, CS_USAGE, "a bare repository has no uncommitted changes");
+	rc = copy_index(repo, index_file, err);
+	if (rc == 0)
+		rc = refuse_conflicts(&call, err);
+	if (rc == 0)
+		rc = cs_git(NULL, &call, err);
+	if (rc == 0)
+		rc = write_tree(tree, &call, err);
+	if (rc == 0)
+		rc = count_untracked(untracked, &call, err);
+	unlink(index_file);
+	return rc < 0 ? cs_err_wrap(err, "uncommitted changes") : 0;
 }

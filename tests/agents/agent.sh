@@ -18,8 +18,8 @@ reachable() {
 	fi
 }
 
-start_model() { # LOG
-	node "$here/scripted-model.mjs" --scenario "$here/scenarios/project.json" --log "$1" > "$SCRATCH/model.out" 2>&1 &
+start_model() { # LOG [SCENARIO]
+	node "$here/scripted-model.mjs" --scenario "$here/scenarios/${2:-project}.json" --log "$1" > "$SCRATCH/model.out" 2>&1 &
 	model=$!
 	for _ in $(seq 200); do grep -q '^listening' "$SCRATCH/model.out" && break; sleep 0.05; done
 	URL=http://$(sed -n 's/^listening on //p' "$SCRATCH/model.out")
@@ -74,6 +74,16 @@ configure() { # AGENT: its own configuration in HOME, as its user has it
 			      "cost": { "input": 1, "output": 2 } } } } } }
 		JSON
 		KEY=OPENAI_API_KEY=sk-scripted EXTRA=() ;;
+	esac
+}
+
+# The second turn of a session.
+resume_of() { # AGENT BIN
+	case $1 in
+	codex) CMD=("$2" exec --json --skip-git-repo-check --dangerously-bypass-approvals-and-sandbox resume --last "And more") ;;
+	claude) CMD=("$2" -p --continue --output-format stream-json --verbose --dangerously-skip-permissions --model scripted-1 "And more") ;;
+	opencode) CMD=("$2" run --continue --format json --auto --model scripted/scripted-1 "And more") ;;
+	pi) CMD=(node "$2" -p --continue --mode json --provider scripted --model scripted-1 "And more") ;;
 	esac
 }
 

@@ -64,6 +64,11 @@ static void add_commits(struct cs_buf *out, const struct cs_run_info *info)
 				    cs_oid_hex(hex, &info->uncommitted_on));
 		cs_buf_addc(out, '\n');
 	}
+	if (info->hidden_files) {
+		add_label(out, "hidden");
+		cs_buf_addf(out, "%" PRId64 " file%s of the base\n", info->hidden_files,
+			    info->hidden_files == 1 ? "" : "s");
+	}
 	if (*info->continues) {
 		add_label(out, "continues");
 		cs_buf_addf(out, "%.8s\n", info->continues);

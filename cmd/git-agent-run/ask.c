@@ -55,11 +55,6 @@ static int refuse_unenforced(const struct cs_policy *policy, struct cs_err *err)
 					      "uts",  "seccomp", "cgroup", "landlock" };
 	const struct cs_strv *required = cs_policy_list(policy, "sandbox.require");
 
-	if (cs_policy_list(policy, "sandbox.hide")->n)
-		return cs_err_set(err, CS_UNSUPPORTED,
-				  "%s: sandbox.hide is not enforced by this version; take it out, or "
-				  "keep the files out of the repository",
-				  cs_policy_origin(policy, "sandbox.hide"));
 	for (size_t i = 0; i < required->n; i++) {
 		bool known = false;
 		for (size_t k = 0; k < CS_COUNT(layers); k++)

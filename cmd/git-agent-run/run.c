@@ -68,14 +68,16 @@ static int prepare_worktree(struct run *run, enum cs_worktree_mode mode, struct 
 	struct cs_worktree_opts opts = {
 		.repo = run->repo,
 		.commit = *cs_run_start_commit(&run->info),
-		.tree = *cs_run_start_tree(&run->info),
+		.tree = *cs_run_visible_tree(&run->info),
 		.state_dir = run->state_dir,
 		.run_dir = run->dir.path,
 		.mode = mode,
 		.uid = run->operator.uid,
 		.gid = run->operator.gid,
 		.branch = branch,
-		.history_base = !strcmp(cs_policy_str(run->policy, "worktree.history"), "base"),
+		/* git show HEAD:secret would undo a hidden file. */
+		.history_base = !strcmp(cs_policy_str(run->policy, "worktree.history"), "base") ||
+				cs_policy_list(run->policy, "sandbox.hide")->n,
 		.progress = progress_pristine,
 	};
 	int rc = cs_worktree_prepare(&run->worktree, &opts, err);
@@ -305,6 +307,8 @@ static int prepare(struct run *run, struct cs_err *err)
 	cs_fault("run-directory");
 	if (!rc)
 		rc = start_uncommitted(run, err);
+	if (!rc)
+		rc = start_hide(run, err);
 	if (!rc)
 		dirty_start(run);
 	if (!rc)

@@ -92,9 +92,10 @@ int ask_repository(struct run *run, struct cs_err *err) CS_CHECKED;
 int ask_command(struct run *run, struct cs_err *err) CS_CHECKED;
 int ask_network(struct run *run, struct cs_err *err) CS_CHECKED;
 
-/* start.c: where it starts. ask_start writes nothing; start_uncommitted makes a commit. */
+/* start.c: where it starts. ask_start writes nothing; the others make a commit, and a tree. */
 int ask_start(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_uncommitted(struct run *run, struct cs_err *err) CS_CHECKED;
+int start_hide(struct run *run, struct cs_err *err) CS_CHECKED;
 
 /* layout.c: the sandbox plan of this run. */
 int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;

@@ -2,6 +2,7 @@
 /*
  * Where a run starts: at a commit, at the operator's uncommitted changes on it (a commit that only
  * the run has), or where an earlier run ended. Its change is always that since the base.
+ * What [sandbox] hide names is not in its worktree; nor is the history, which may have it.
  */
 #include "run.h"
 
@@ -149,4 +150,21 @@ int start_uncommitted(struct run *run, struct cs_err *err)
 		return 0;
 	}
 	return commit_uncommitted(run, &tree, err);
+}
+
+int start_hide(struct run *run, struct cs_err *err)
+{
+	const struct cs_strv *globs = cs_policy_list(run->policy, "sandbox.hide");
+	struct cs_run_info *info = &run->info;
+	size_t hidden = 0;
+	int rc;
+
+	if (!globs->n)
+		return 0;
+	rc = cs_tree_hide(&info->visible_tree, &hidden, run->repo, cs_run_start_tree(info), globs,
+			  err);
+	info->hidden_files = (int64_t)hidden;
+	if (!hidden)
+		info->visible_tree.len = 0;
+	return rc;
 }

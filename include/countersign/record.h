@@ -51,6 +51,8 @@ struct cs_run_info {
 	struct cs_oid uncommitted_on;		  /* the base is the operator's work on this commit */
 	struct cs_oid start_commit, start_tree;	  /* where the run continued; len 0: at the base */
 	char continues[CS_RUN_ID_HEX];		  /* the run whose change that was; "" */
+	struct cs_oid visible_tree;		  /* of the start, without hidden files; len 0: all */
+	int64_t hidden_files;
 	struct cs_oid change_commit, change_tree; /* since the base; len 0: none */
 	char change_digest[CS_SHA256_HEX];
 	char *profile, *agent_version, *author_name, *author_email;
@@ -81,9 +83,10 @@ struct cs_run_info {
 };
 void cs_run_info_init(struct cs_run_info *info);
 void cs_run_info_release(struct cs_run_info *info);
-/* What the worktree had when the agent began: the start, else the base. */
+/* Where the run began: the start, else the base; and what of it the agent saw. */
 const struct cs_oid *cs_run_start_commit(const struct cs_run_info *info);
 const struct cs_oid *cs_run_start_tree(const struct cs_run_info *info);
+const struct cs_oid *cs_run_visible_tree(const struct cs_run_info *info);
 /* The schema countersign.run/v1; to and from JSON. Reading takes what it understands. */
 cJSON *cs_run_info_to_json(const struct cs_run_info *info);
 int cs_run_info_from_json(struct cs_run_info *out, const cJSON *json,

@@ -49,6 +49,8 @@ static const char *const words[KIND_COUNT] = {
 	[KIND_LINK_OUTSIDE] = "link-outside",
 	/* Matches [review] sensitive. */
 	[KIND_SENSITIVE_PATH] = "sensitive-path",
+	/* The agent wrote where the policy hides a file of the base: that file stays. */
+	[KIND_HIDDEN_PATH] = "hidden-path",
 	/* There were more findings than CS_FINDINGS_MAX. */
 	[KIND_TRUNCATED] = "truncated",
 };

@@ -144,7 +144,7 @@ static int capture(struct finish *f, struct cs_err *err)
 	struct cs_capture_opts opts = {
 		.repo = f->opts->repo,
 		.commit = *cs_run_start_commit(info),
-		.tree = *cs_run_start_tree(info),
+		.tree = *cs_run_visible_tree(info),
 		.attributes = info->base_commit,
 		.pristine = info->pristine,
 		.layer = layer,
@@ -164,6 +164,9 @@ static int capture(struct finish *f, struct cs_err *err)
 		return inherit(f, err);
 	}
 	rc = cs_capture(&f->capture, &opts, err);
+	if (rc == 0 && info->visible_tree.len)
+		rc = cs_tree_unhide(&f->capture.tree, &f->capture.findings, f->opts->repo,
+				    &info->visible_tree, cs_run_start_tree(info), err);
 	if (rc == 0)
 		rc = tell_findings(f, err);
 	return rc < 0 ? rc : inherit(f, err);

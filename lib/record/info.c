@@ -53,6 +53,11 @@ const struct cs_oid *cs_run_start_tree(const struct cs_run_info *info)
 	return info->start_tree.len ? &info->start_tree : &info->base_tree;
 }
 
+const struct cs_oid *cs_run_visible_tree(const struct cs_run_info *info)
+{
+	return info->visible_tree.len ? &info->visible_tree : cs_run_start_tree(info);
+}
+
 void cs_run_info_init(struct cs_run_info *info)
 {
 	*info = (struct cs_run_info){ .exit_code = -1, .exit_signal = -1 };
@@ -279,6 +284,11 @@ cJSON *cs_run_info_to_json(const struct cs_run_info *info)
 		add_oid(obj, "commit", &info->start_commit);
 		add_oid(obj, "tree", &info->start_tree);
 	}
+	if (info->visible_tree.len) {
+		obj = add_object(root, "hidden");
+		cs_json_add_int(obj, "files", info->hidden_files);
+		add_oid(obj, "visible_tree", &info->visible_tree);
+	}
 	if (info->change_commit.len) {
 		obj = add_object(root, "change");
 		add_oid(obj, "commit", &info->change_commit);
@@ -443,6 +453,8 @@ int cs_run_info_from_json(struct cs_run_info *out, const cJSON *json, struct cs_
 		memcpy(out->continues, cs_json_str(start, "continues", ""), CS_RUN_ID_HEX);
 	get_oid(&out->start_commit, start, "commit");
 	get_oid(&out->start_tree, start, "tree");
+	get_oid(&out->visible_tree, get(json, "hidden"), "visible_tree");
+	out->hidden_files = cs_json_int(get(json, "hidden"), "files", 0);
 	get_oid(&out->change_commit, change, "commit");
 	get_oid(&out->change_tree, change, "tree");
 	get_digest(out->change_digest, change, "digest");

@@ -105,6 +105,7 @@ static void add_definition(cJSON *predicate, const struct cs_run_info *info, cJS
 				prompt->sha256);
 	add_part(external, "base", run, "base");
 	add_part(external, "start", run, "start");
+	add_part(external, "hidden", run, "hidden");
 	internal = add_object(definition, "internalParameters");
 	policy = add_object(internal, "policy");
 	cs_json_add_str(add_object(policy, "digest"), "sha256", info->policy_digest);

@@ -115,7 +115,7 @@ int cs_tree_unhide(struct cs_oid *tree, struct cs_findings *found, struct cs_rep
 	AUTO_STRV struct cs_strv paths = CS_STRV_INIT;
 	struct cs_change hidden = CS_CHANGE_INIT;
 	struct back b = { .repo = repo, .found = found, .tree = tree };
-	struct cs_oid whole;
+	struct cs_oid whole = { 0 };
 	int rc = cs_change_between(&hidden, repo, visible, all, false, err);
 
 	for (size_t i = 0; rc == 0 && i < hidden.n; i++)

@@ -247,36 +247,48 @@ static const struct {
 	{ "", other },
 };
 
-/*
- * Where names differ only in case and mean one file, "Main" is "main": a section that only applies
- * without case refuses the name, since the reference it would write is the protected one.
- */
-static int check_case(bool *variant, bool ignore_case, const struct scene *s, struct cs_err *err)
-{
-	struct gate_settings exact = { 0 };
-	int rc;
-
-	*variant = false;
-	if (!ignore_case || !s->settings->section || s->u->old_oid.len)
-		return 0;
-	rc = gate_settings_find(&exact, s->opts, s->u->ref, false, err);
-	*variant = rc == 0 && (!exact.section || strcmp(exact.section, s->settings->section) != 0);
-	gate_settings_release(&exact);
-	return rc;
-}
-
 static int ignores_case(bool *out, const struct cs_gate_opts *opts, struct cs_err *err)
 {
 	AUTO_FREE char *value = NULL;
 	int rc;
 
 	*out = false;
-	if (!opts->server)
-		return 0;
 	rc = cs_repo_config(&value, opts->repo, "core.ignoreCase", err);
 	*out = rc == 0 && value &&
 	       (!strcasecmp(value, "true") || !strcasecmp(value, "yes") ||
 		!strcasecmp(value, "on") || !strcmp(value, "1"));
+	return rc;
+}
+
+/*
+ * Where names differ only in case and mean one file, "Main" is "main": what applies is the section
+ * that is found without case, and if only that one does, a new reference of the name is refused,
+ * since the one that it would write is the protected one. Whether it is such a place costs a
+ * process: git is asked only where the answer matters.
+ */
+static int find_settings(bool *variant, const struct scene *s, struct cs_err *err)
+{
+	struct gate_settings exact = { 0 };
+	struct gate_settings *found = s->settings;
+	bool ignore_case = false;
+	bool same;
+	int rc = gate_settings_find(&exact, s->opts, s->u->ref, false, err);
+
+	*variant = false;
+	if (rc == 0 && s->opts->server)
+		rc = gate_settings_find(found, s->opts, s->u->ref, true, err);
+	same = !s->opts->server || !found->section ||
+	       (exact.section && !strcmp(exact.section, found->section));
+	if (rc == 0 && !same)
+		rc = ignores_case(&ignore_case, s->opts, err);
+	if (rc == 0 && ignore_case) {
+		*variant = !s->u->old_oid.len;
+	} else {
+		gate_settings_release(found);
+		*found = exact;
+		exact = (struct gate_settings){ 0 };
+	}
+	gate_settings_release(&exact);
 	return rc;
 }
 
@@ -294,20 +306,15 @@ int gate_refs(bool *go_on, struct cs_gate_report *r, struct gate_settings *setti
 	      struct cs_err *err)
 {
 	struct scene s = { r, settings, opts, u, tip, false };
-	bool ignore_case = false;
 	bool variant = false;
-	int rc = 0;
+	int rc;
 
 	*go_on = false;
 	if (!is_ref_name(u->ref))
 		return cs_err_set(err, CS_REFUSED, "not the full name of a reference");
 	if (!u->old_oid.len && !u->new_oid.len)
 		return cs_err_set(err, CS_REFUSED, "an update from nothing to nothing");
-	rc = ignores_case(&ignore_case, opts, err);
-	if (rc == 0)
-		rc = gate_settings_find(settings, opts, u->ref, ignore_case, err);
-	if (rc == 0)
-		rc = check_case(&variant, ignore_case, &s, err);
+	rc = find_settings(&variant, &s, err);
 	if (rc < 0)
 		return rc;
 	if (variant) {

@@ -143,15 +143,27 @@ static size_t *slot_of(const struct table *t, const uint8_t *id, size_t len)
 	return &t->slots[at];
 }
 
-static bool is_record(const uint8_t *r)
+static bool is_begun(const uint8_t *r)
+{
+	return memcmp(r, magic, sizeof(magic)) == 0 && r[4] >= KIND_COMMIT && r[4] <= KIND_BLOB &&
+	       (r[5] == 20 || r[5] == 32);
+}
+
+static bool is_whole(const uint8_t *r)
 {
 	uint64_t check;
 
-	if (memcmp(r, magic, sizeof(magic)) != 0 || r[4] < KIND_COMMIT || r[4] > KIND_BLOB ||
-	    (r[5] != 20 && r[5] != 32))
-		return false;
 	memcpy(&check, r + CHECK_AT, sizeof(check));
 	return check == check_of(r);
+}
+
+/*
+ * Where another one begins right behind it, no piece of it is missing: the sum of most records need
+ * not be taken. It is of one that is used.
+ */
+static bool is_record(const uint8_t *r, size_t len)
+{
+	return is_begun(r) && ((len >= 2 * RECORD && is_begun(r + RECORD)) || is_whole(r));
 }
 
 /* Of several runs that made a thing, the last one is told. */
@@ -159,7 +171,7 @@ static void use_record(struct table *t, const uint8_t *r)
 {
 	const size_t at = *slot_of(t, r + 6, r[5]);
 
-	if (at)
+	if (at && is_whole(r))
 		cs_hex(t->list[at - 1].run, r + RUN_AT, 16);
 }
 
@@ -169,7 +181,7 @@ static size_t use_bytes(struct table *t, const uint8_t *bytes, size_t len)
 	size_t at = 0;
 
 	while (len - at >= RECORD) {
-		if (is_record(bytes + at)) {
+		if (is_record(bytes + at, len - at)) {
 			use_record(t, bytes + at);
 			at += RECORD;
 		} else {

@@ -69,6 +69,12 @@ static void add_commits(struct cs_buf *out, const struct cs_run_info *info)
 		cs_buf_addf(out, "%" PRId64 " file%s of the base\n", info->hidden_files,
 			    info->hidden_files == 1 ? "" : "s");
 	}
+	for (size_t i = 0; i < info->carried.n; i++) {
+		AUTO_FREE char *path = cs_escape_line(info->carried.v[i]);
+
+		add_label(out, "carried");
+		cs_buf_addf(out, "%s\n", path);
+	}
 	if (*info->continues) {
 		add_label(out, "continues");
 		cs_buf_addf(out, "%.8s\n", info->continues);

@@ -347,6 +347,7 @@ int layout_plan(struct run *run, struct cs_err *err)
 	cs_plan_mount(plan, CS_MOUNT_MASK, NULL, "/nix/var/nix/daemon-socket", NULL);
 	cs_plan_mount(plan, CS_MOUNT_RO, denials, "/run/agent-run/denials", NULL);
 	add_worktree(run);
+	carry_mounts(run);
 	add_program(run);
 	add_path(run);
 	for (size_t i = 0; i < run->argv.n; i++)

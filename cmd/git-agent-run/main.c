@@ -27,6 +27,8 @@ static const struct cs_option options[] = {
 	  "a host that the agent may reach (ports 80 and 443 without one)" },
 	{ 0, "env", CS_OPT_LIST, OPT(env), "<name>",
 	  "pass this variable of your environment, or set NAME=value" },
+	{ 0, "carry", CS_OPT_LIST, OPT(carry), "<path>",
+	  "ignored build state of the checkout (node_modules); what is written there is dropped" },
 	{ 0, "timeout", CS_OPT_DURATION, OPT(timeout_ms), "<dur>",
 	  "stop the agent after this time: 90s, 15m, 2h" },
 	{ 0, "no-tty", CS_OPT_FLAG, OPT(no_tty), NULL, "give the agent pipes, no terminal" },
@@ -76,5 +78,6 @@ int main(int argc, char **argv)
 	run_release(&run);
 	cs_strv_release(&opts.allow_host);
 	cs_strv_release(&opts.env);
+	cs_strv_release(&opts.carry);
 	return status;
 }

@@ -294,6 +294,8 @@ static int ask(struct run *run, struct cs_err *err)
 	if (!rc)
 		rc = ask_start(run, err);
 	if (!rc)
+		rc = ask_carry(run, err);
+	if (!rc)
 		rc = ask_command(run, err);
 	if (!rc)
 		rc = ask_network(run, err);
@@ -309,6 +311,8 @@ static int prepare(struct run *run, struct cs_err *err)
 		rc = start_uncommitted(run, err);
 	if (!rc)
 		rc = start_hide(run, err);
+	if (!rc)
+		rc = carry_compare(run, err);
 	if (!rc)
 		dirty_start(run);
 	if (!rc)

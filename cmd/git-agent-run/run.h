@@ -26,6 +26,7 @@ struct run_opts {
 	const char *policy;
 	struct cs_strv allow_host;
 	struct cs_strv env;
+	struct cs_strv carry;
 	int64_t timeout_ms; /* -1: not given */
 	const char *summary;
 	bool with_uncommitted;
@@ -96,6 +97,11 @@ int ask_network(struct run *run, struct cs_err *err) CS_CHECKED;
 int ask_start(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_uncommitted(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_hide(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/* carry.c: ignored build state of the checkout; ask_carry fills info.carried. */
+int ask_carry(struct run *run, struct cs_err *err) CS_CHECKED;
+int carry_compare(struct run *run, struct cs_err *err) CS_CHECKED;
+void carry_mounts(struct run *run);
 
 /* layout.c: the sandbox plan of this run. */
 int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;

@@ -293,6 +293,13 @@ static void on_sync(void *arg)
 
 /* ---- the loop ---- */
 
+static bool is_ignored(int signo)
+{
+	struct sigaction action;
+
+	return sigaction(signo, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 static int open_signals(struct supervisor *s, struct cs_err *err)
 {
 	static const int signals[] = { SIGCHLD, SIGINT,	 SIGTERM, SIGHUP,
@@ -301,7 +308,8 @@ static int open_signals(struct supervisor *s, struct cs_err *err)
 
 	sigemptyset(&mask);
 	for (size_t i = 0; i < CS_COUNT(signals); i++)
-		sigaddset(&mask, signals[i]);
+		if (signals[i] != SIGHUP || !is_ignored(SIGHUP)) /* nohup */
+			sigaddset(&mask, signals[i]);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &mask, &s->old_mask);
 	s->sig_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);

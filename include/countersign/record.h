@@ -65,6 +65,7 @@ struct cs_run_info {
 	char *level;		    /* "full" or "degraded" */
 	char *worktree;		    /* "overlay" or "checkout" */
 	cJSON *layers;		    /* the sandbox{layers} object */
+	struct cs_strv carried;	     /* paths of the checkout that git ignores and the agent had */
 	struct cs_strv not_enforced; /* limits that could not be */
 	char policy_digest[CS_SHA256_HEX];
 	struct cs_strv policy_sources;

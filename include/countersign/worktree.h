@@ -102,6 +102,13 @@ int cs_worktree_dirty(bool *dirty, const struct cs_repo *repo, struct cs_err *er
 int cs_worktree_uncommitted(struct cs_oid *tree, size_t *untracked, const struct cs_repo *repo,
 			    const char *index_file, struct cs_err *err) CS_CHECKED;
 
+/* Does git ignore a directory of the checkout as a whole, with nothing tracked in it? */
+int cs_worktree_ignores(bool *ignored, const struct cs_repo *repo, const char *path,
+			struct cs_err *err) CS_CHECKED;
+/* The blob that git add would make of a file of the checkout; nothing is written. */
+int cs_worktree_hash(struct cs_oid *out, const struct cs_repo *repo, const char *path,
+		     struct cs_err *err) CS_CHECKED;
+
 /*
  * Adds the text of core.excludesFile and of info/exclude, in this order (later patterns win): what
  * the user ignores beside the repository's own .gitignore files. home and xdg_config (either may be

@@ -77,6 +77,7 @@ void cs_run_info_release(struct cs_run_info *info)
 		free(texts[i]);
 	cJSON_Delete(info->layers);
 	cs_strv_release(&info->argv);
+	cs_strv_release(&info->carried);
 	cs_strv_release(&info->not_enforced);
 	cs_strv_release(&info->policy_sources);
 	cs_findings_release(&info->findings);
@@ -231,6 +232,8 @@ static void add_sandbox(cJSON *root, const struct cs_run_info *info)
 	add_text(obj, "worktree", info->worktree);
 	cs_json_add(obj, "layers",
 		    info->layers ? cJSON_Duplicate(info->layers, true) : cJSON_CreateObject());
+	if (info->carried.n)
+		add_words(obj, "carried", &info->carried, MAX_LIST_PRINTED);
 	add_words(obj, "not_enforced", &info->not_enforced, MAX_LIST_PRINTED);
 }
 
@@ -427,6 +430,7 @@ static void get_agent(struct cs_run_info *out, const cJSON *root)
 	out->worktree = get_text(sandbox, "worktree");
 	if (cJSON_IsObject(layers))
 		out->layers = cJSON_Duplicate(layers, true);
+	get_words(&out->carried, sandbox, "carried");
 	get_words(&out->not_enforced, sandbox, "not_enforced");
 }
 

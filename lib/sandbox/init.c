@@ -209,8 +209,9 @@ void agent_main(struct inside *in)
 
 	/* Everything but 0, 1, 2 goes at the exec; the control socket says if there is none. */
 	syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-	signal(SIGPIPE, SIG_DFL);
-	signal(SIGTTOU, SIG_DFL);
+	/* What we ignore, or who started us made us ignore (a shell's &, nohup), is not for the agent. */
+	for (int i = 1; i < NSIG; i++)
+		signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	cs_fault("agent-goes");

@@ -119,3 +119,42 @@ int cs_worktree_uncommitted(struct cs_oid *tree, size_t *untracked, const struct
 	unlink(index_file);
 	return rc < 0 ? cs_err_wrap(err, "uncommitted changes") : 0;
 }
+
+int cs_worktree_ignores(bool *ignored, const struct cs_repo *repo, const char *path,
+			struct cs_err *err)
+{
+	AUTO_FREE char *spec = cs_asprintf("./%s/", path);
+	const char *const args[] = { "ls-files",    "--others", "--ignored", "--exclude-standard",
+				     "--directory", "--",	spec,	     NULL };
+	AUTO_BUF struct cs_buf list = CS_BUF_INIT;
+	const struct cs_git_call call = { .git_dir = cs_repo_git_dir(repo),
+					  .work_tree = cs_repo_worktree(repo),
+					  .args = args,
+					  .as_user = true };
+	AUTO_FREE char *wanted = cs_asprintf("%s/\n", path);
+	int rc = cs_git(&list, &call, err);
+
+	if (rc == 0)
+		*ignored = !strcmp(list.data, wanted);
+	return rc;
+}
+
+int cs_worktree_hash(struct cs_oid *out, const struct cs_repo *repo, const char *path,
+		     struct cs_err *err)
+{
+	AUTO_FREE char *as = cs_asprintf("--path=%s", path);
+	AUTO_FREE char *file = cs_asprintf("%s/%s", cs_repo_worktree(repo), path);
+	const char *const args[] = { "hash-object", as, "--", file, NULL };
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	const struct cs_git_call call = { .git_dir = cs_repo_git_dir(repo),
+					  .work_tree = cs_repo_worktree(repo),
+					  .args = args,
+					  .as_user = true };
+	int rc = cs_git(&text, &call, err);
+
+	if (rc < 0)
+		return rc;
+	text.data[strcspn(text.data, "\n")] = '\0';
+	return cs_oid_parse(out, text.data) < 0 ? cs_err_set(err, CS_MALFUNCTION, "git hash-object")
+						: 0;
+}

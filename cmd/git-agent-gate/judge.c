@@ -187,6 +187,32 @@ int load_user_policy(struct cs_policy **out, const struct place *p, struct cs_er
 
 /* ---- principals ---- */
 
+/* A path of the user's configuration; NULL: none. git is asked for the rare forms ("~user/"). */
+static int configured_file(char **out, const struct place *p, const char *key, struct cs_err *err)
+{
+	const char *home = getenv("HOME");
+	AUTO_BUF struct cs_buf path = CS_BUF_INIT;
+	AUTO_FREE char *value = NULL;
+	int status = 0;
+	int rc = cs_repo_config(&value, p->repo, key, err);
+
+	if (rc < 0 || !value)
+		return rc;
+	if (value[0] == '/') {
+		*out = cs_steal(&value);
+		return 0;
+	}
+	if (home && !strncmp(value, "~/", 2)) {
+		*out = cs_asprintf("%s%s", home, value + 1);
+		return 0;
+	}
+	rc = cs_user_git(&path, &status, p->repo,
+			 (const char *[]){ "config", "--type=path", "--get", key, NULL }, err);
+	if (rc == 0 && status == 0 && path.len)
+		*out = cs_strndup(path.data, strcspn(path.data, "\n"));
+	return rc;
+}
+
 /* A server's directory, /etc, the OLD tree, git's own setting: the first that exists. */
 static int first_file(struct cs_buf *out, char **name, const struct rules *r, const struct place *p,
 		      const char *file, const char *git_key, struct cs_err *err)
@@ -211,18 +237,9 @@ static int first_file(struct cs_buf *out, char **name, const struct rules *r, co
 	}
 	if (rc < 0 || found || p->server)
 		return rc;
-	/* --type=path expands "~/". */
-	{
-		AUTO_BUF struct cs_buf path = CS_BUF_INIT;
-		int status = 0;
-
-		rc = cs_user_git(
-			&path, &status, p->repo,
-			(const char *[]){ "config", "--type=path", "--get", git_key, NULL }, err);
-		if (rc < 0 || status != 0 || !path.len)
-			return rc;
-		set = cs_strndup(path.data, strcspn(path.data, "\n"));
-	}
+	rc = configured_file(&set, p, git_key, err);
+	if (rc < 0 || !set)
+		return rc;
 	rc = cs_read_file(out, AT_FDCWD, set, MAX_FILE, err);
 	if (rc == 0)
 		*name = cs_steal(&set);

@@ -63,12 +63,11 @@ static int choose(char **name, const struct cs_repo *repo, struct cs_err *err)
 	AUTO_FREE char *key = NULL;
 	int status = 0;
 	size_t n = 0;
-	int rc = one_line(&branch, repo,
-			  (const char *[]){ "symbolic-ref", "-q", "--short", "HEAD", NULL }, err);
+	int rc = cs_repo_symbolic(&branch, repo, "HEAD", err);
 
 	*name = NULL;
-	if (rc == 0 && branch) {
-		key = cs_asprintf("branch.%s.remote", branch);
+	if (rc == 0 && branch && !strncmp(branch, HEADS, sizeof(HEADS) - 1)) {
+		key = cs_asprintf("branch.%s.remote", branch + sizeof(HEADS) - 1);
 		rc = cs_repo_config(name, repo, key, err);
 	}
 	if (rc < 0 || (*name && strcmp(*name, ".") != 0))
@@ -106,7 +105,7 @@ static int find_default(struct cs_remote *out, const struct cs_repo *repo, struc
 	AUTO_FREE char *head =
 		out->name ? cs_asprintf("refs/remotes/%s/HEAD", out->name) : cs_strdup("HEAD");
 	AUTO_FREE char *to = NULL;
-	int rc = one_line(&to, repo, (const char *[]){ "symbolic-ref", "-q", head, NULL }, err);
+	int rc = cs_repo_symbolic(&to, repo, head, err);
 
 	if (rc < 0)
 		return rc;

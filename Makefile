@@ -4,12 +4,12 @@
 #
 #   make              build the programs into build/release/bin
 #   make demo         install dependencies, build, and run an agent on a clone of this repository
-#   make check        install dependencies, build, and run every test
+#   make check        install dependencies, build, and run every test (CS_LONG=1: in full size)
 #   make deps         install the Debian packages named in DEPS (says what it does; sudo if not root)
 #   make install      install into $(DESTDIR)$(PREFIX); make uninstall takes it away again
 #   make lint         clang-tidy and cppcheck       make format    clang-format in place
 #   make check-layers includes point downwards only (lib/LAYERS)
-#   make fuzz bench   the long runs; make check holds a short one of each
+#   make fuzz bench   the long runs; CI makes a short one of each
 #   make kills        processes of a thousand runs killed at random moments
 #   make growth       plain git beside ten thousand runs
 #   make race         a million execs whose arguments are rewritten meanwhile

@@ -20,7 +20,7 @@ static struct random rnd;
 
 static int rounds(int usual)
 {
-	return getenv("CS_LONG") ? 50 * usual : usual;
+	return getenv("CS_LONG") ? 20 * usual : usual;
 }
 
 static void setup(void)

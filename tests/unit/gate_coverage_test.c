@@ -673,7 +673,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "hook"))
 		return hook();
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, FX_TIMEOUT_S);
+	tcase_set_timeout(t, getenv("CS_LONG") ? 7200 : FX_TIMEOUT_S);
 	tcase_add_test(t, line_as_git_says);
 	tcase_add_test(t, coverage_as_the_header_says);
 	tcase_add_test(t, no_unseen_bytes);
@@ -682,7 +682,7 @@ int main(int argc, char **argv)
 	suite_add_tcase(s, t);
 	t = tcase_create("signers");
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_set_timeout(t, FX_TIMEOUT_S);
+	tcase_set_timeout(t, getenv("CS_LONG") ? 7200 : FX_TIMEOUT_S);
 	tcase_add_test(t, no_bytes_without_enough_signers);
 	suite_add_tcase(s, t);
 	return unit_run(s);

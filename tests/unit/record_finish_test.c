@@ -758,7 +758,7 @@ int main(void)
 	TCase *tc = tcase_create("finish");
 
 	tcase_add_checked_fixture(tc, setup, fx_teardown);
-	tcase_set_timeout(tc, FX_TIMEOUT_S);
+	tcase_set_timeout(tc, getenv("CS_LONG") ? 7200 : FX_TIMEOUT_S);
 	tcase_add_loop_test(tc, a_run_is_recorded, 0, CS_COUNT(runs));
 	tcase_add_test(tc, the_record_holds_everything);
 	tcase_add_test(tc, the_statement_is_signed_and_attached);

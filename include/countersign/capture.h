@@ -56,8 +56,12 @@ struct cs_agent_commit {
 
 struct cs_capture_opts {
 	struct cs_repo *repo;
-	struct cs_oid commit, tree; /* the base: what was there before */
-	struct cs_oid attributes;   /* of this commit; len 0: of the base */
+	struct cs_oid commit, tree; /* the start: what was there before */
+	/*
+	 * Where a run continues another one, the base of both: its attributes count, and what a
+	 * finding says is new is new since then. len 0: the start.
+	 */
+	struct cs_oid base_commit, base_tree;
 	const char *pristine;	    /* directory; raw files of the base tree */
 	/*
 	 * The overlay's upper directory (mounted with userxattr), or the copy. The agent's private

@@ -252,7 +252,7 @@ int writer_blob(struct writer *w, struct item *item, const struct base_entry *wa
 	struct cs_conversion conv = { 0 };
 	struct content c = { 0 };
 	const struct cs_oid *rules =
-		w->opts->attributes.len ? &w->opts->attributes : &w->opts->commit;
+		w->opts->base_commit.len ? &w->opts->base_commit : &w->opts->commit;
 	int rc = cs_repo_conversion(&conv, w->opts->repo, rules, item->path, err);
 
 	if (!rc)

@@ -9,18 +9,32 @@
 #include <string.h>
 #include "names.h"
 
+/* Is it what findings are told against? Then a run only put back what was there. */
+static int is_since(bool *out, struct writer *w, const char *path, uint32_t mode,
+		    const struct cs_oid *oid, struct cs_err *err)
+{
+	struct base_entry was;
+	int rc = base_tree_find(&was, &w->since, path, err);
+
+	*out = !rc && was.mode == mode && (!mode || cs_oid_equal(&was.oid, oid));
+	return rc;
+}
+
 /* ---- contents -------------------------------------------------------------------------------- */
 
 static int write_link(struct writer *w, struct item *item, struct cs_err *err)
 {
 	size_t len = strlen(item->target);
+	bool back = false;
 	int rc = cs_blob_writer_start(w->blobs, len, err);
 
 	if (!rc)
 		rc = cs_blob_writer_data(w->blobs, item->target, len, err);
 	if (!rc)
 		rc = cs_blob_writer_end(&item->oid, w->blobs, err);
-	if (!rc && capture_link_leads_out(item->path, item->target))
+	if (!rc)
+		rc = is_since(&back, w, item->path, CS_MODE_LINK, &item->oid, err);
+	if (!rc && !back && capture_link_leads_out(item->path, item->target))
 		cs_finding_add(&w->list->findings, capture_kind_word(KIND_LINK_OUTSIDE), item->path,
 			       "to %s", item->target);
 	return rc;
@@ -35,7 +49,7 @@ static int write_item(struct writer *w, struct item *item, struct cs_err *err)
 		return item->type == FRAME_FILE ? writer_pass_over(w, item, err) : 0;
 	if (item->type == FRAME_LINK)
 		return write_link(w, item, err);
-	rc = base_tree_find(&was, &w->base, item->path, err);
+	rc = base_tree_find(&was, &w->since, item->path, err);
 	return rc < 0 ? rc : writer_blob(w, item, &was, err);
 }
 
@@ -97,9 +111,6 @@ static void add_update(struct writer *w, char *path, uint32_t mode, const struct
 		u.oid = *oid;
 	CS_GROW(w->updates, w->n_updates, w->cap_updates);
 	w->updates[w->n_updates++] = u;
-	if (cs_glob_matches(w->opts->sensitive, path))
-		cs_finding_add(&w->list->findings, capture_kind_word(KIND_SENSITIVE_PATH), path,
-			       mode ? "changed" : "deleted");
 }
 
 static void remove_path(void *arg, const char *path)
@@ -130,12 +141,33 @@ static int update_for(struct writer *w, const struct item *item, struct cs_err *
 	return 0;
 }
 
+static int tell_sensitive(struct writer *w, struct cs_err *err)
+{
+	for (size_t i = 0; i < w->n_updates; i++) {
+		const struct cs_tree_update *u = &w->updates[i];
+		bool back;
+		int rc;
+
+		if (!cs_glob_matches(w->opts->sensitive, u->path))
+			continue;
+		rc = is_since(&back, w, u->path, u->mode, &u->oid, err);
+		if (rc < 0)
+			return rc;
+		if (!back)
+			cs_finding_add(&w->list->findings, capture_kind_word(KIND_SENSITIVE_PATH),
+				       u->path, u->mode ? "changed" : "deleted");
+	}
+	return 0;
+}
+
 static int make_tree(struct cs_oid *tree, struct writer *w, struct cs_err *err)
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < w->list->n && !rc; i++)
 		rc = update_for(w, &w->list->items[i], err);
+	if (!rc)
+		rc = tell_sensitive(w, err);
 	if (rc < 0)
 		return rc;
 	if (!w->n_updates) {
@@ -153,6 +185,8 @@ int writer_run(struct cs_oid *tree, const struct cs_capture_opts *opts, struct l
 	int rc;
 
 	base_tree_init(&w.base, opts->repo, &opts->tree);
+	base_tree_init(&w.since, opts->repo,
+		       opts->base_tree.len ? &opts->base_tree : &opts->tree);
 	rc = write_contents(&w, err);
 	cs_fault("writer-blobs");
 	if (!rc)
@@ -163,5 +197,6 @@ int writer_run(struct cs_oid *tree, const struct cs_capture_opts *opts, struct l
 	free(w.updates);
 	cs_blob_writer_free(w.blobs);
 	base_tree_release(&w.base);
+	base_tree_release(&w.since);
 	return rc;
 }

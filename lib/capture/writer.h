@@ -11,7 +11,8 @@ struct writer {
 	const struct cs_capture_opts *opts;
 	struct list *list;
 	struct stream *stream;
-	struct base_tree base;
+	struct base_tree base;	/* the start: what the layer lies on */
+	struct base_tree since; /* what findings are told against */
 	struct cs_blob_writer *blobs;
 	struct cs_tree_update *updates; /* their paths are owned */
 	size_t n_updates, cap_updates;

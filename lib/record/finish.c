@@ -100,7 +100,8 @@ static int inherit(struct finish *f, struct cs_err *err)
 
 	if (!*f->info->continues)
 		return 0;
-	rc = cs_run_inherit(&found, &f->capture, f->info, f->opts->repo, err);
+	rc = cs_run_inherit(&found, &f->capture, f->info, f->opts->sensitive, f->opts->repo,
+			    err);
 	for (size_t i = 0; rc == 0 && i < found.n; i++)
 		if (!is_told(&f->info->findings, &found.list[i]))
 			rc = tell_finding(f, &found.list[i], err);
@@ -145,7 +146,8 @@ static int capture(struct finish *f, struct cs_err *err)
 		.repo = f->opts->repo,
 		.commit = *cs_run_start_commit(info),
 		.tree = *cs_run_visible_tree(info),
-		.attributes = info->base_commit,
+		.base_commit = info->base_commit,
+		.base_tree = info->base_tree,
 		.pristine = info->pristine,
 		.layer = layer,
 		.overlay = overlay,

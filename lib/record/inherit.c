@@ -10,32 +10,64 @@
 
 #define COMMITS_MAX 1000
 
-/* Is there something at this path, in both trees, and the same? */
-static int is_unchanged(bool *out, const struct cs_repo *repo, const struct cs_oid *a,
-			const struct cs_oid *b, const char *path, struct cs_err *err)
+/* What is at a path of a tree; mode 0 where nothing is. */
+static int look_up(uint32_t *mode, struct cs_oid *oid, const struct cs_repo *repo,
+		   const struct cs_oid *tree, const char *path, struct cs_err *err)
 {
-	struct cs_oid oid[2];
-	uint32_t mode[2] = { 0 };
-	int rc = cs_repo_tree_lookup(&mode[0], &oid[0], repo, a, path, err);
+	int rc = cs_repo_tree_lookup(mode, oid, repo, tree, path, err);
+
+	if (rc != CS_NOTFOUND)
+		return rc;
+	*mode = 0;
+	return 0;
+}
+
+/*
+ * Is it as the earlier run left it? A directory is while it is one: the run that follows adds to
+ * it. What is gone is, where it is the base's: that it went is of the change, too.
+ */
+static int is_as_left(bool *out, const struct cs_repo *repo, const struct cs_run_info *info,
+		      const struct cs_oid *now, const char *path, struct cs_err *err)
+{
+	struct cs_oid oid[3];
+	uint32_t left = 0, is = 0, was = 0;
+	int rc = look_up(&left, &oid[0], repo, cs_run_start_tree(info), path, err);
 
 	if (rc == 0)
-		rc = cs_repo_tree_lookup(&mode[1], &oid[1], repo, b, path, err);
-	*out = rc == 0 && mode[0] == mode[1] && cs_oid_equal(&oid[0], &oid[1]);
-	return rc == CS_NOTFOUND ? 0 : rc;
+		rc = look_up(&is, &oid[1], repo, now, path, err);
+	if (rc == 0)
+		rc = look_up(&was, &oid[2], repo, &info->base_tree, path, err);
+	if (!is)
+		*out = !left && was;
+	else
+		*out = left == is && (is == CS_MODE_TREE || cs_oid_equal(&oid[0], &oid[1]));
+	return rc;
+}
+
+/* Of no file that could be looked at: what was not listed stays that. */
+static bool is_of_all(const struct cs_finding *f)
+{
+	static const char *const kinds[] = { "agent-commits", "too-many", "truncated" };
+
+	for (size_t i = 0; i < CS_COUNT(kinds); i++)
+		if (!strcmp(f->kind, kinds[i]))
+			return true;
+	return false;
 }
 
 static int inherit_findings(struct cs_findings *found, const struct cs_run_info *before,
-			    const struct cs_oid *start, const struct cs_oid *now,
+			    const struct cs_run_info *info, const struct cs_oid *now,
 			    const struct cs_repo *repo, struct cs_err *err)
 {
 	for (size_t i = 0; i < before->findings.n; i++) {
 		const struct cs_finding *f = &before->findings.list[i];
-		bool same = false;
-		int rc = *f->path ? is_unchanged(&same, repo, start, now, f->path, err) : 0;
+		bool stays = is_of_all(f);
+		int rc = stays || !*f->path ? 0
+					    : is_as_left(&stays, repo, info, now, f->path, err);
 
 		if (rc < 0)
 			return rc;
-		if (same)
+		if (stays)
 			cs_finding_copy(found, f->kind, f->path, f->detail);
 	}
 	if (before->findings.dropped)
@@ -43,6 +75,25 @@ static int inherit_findings(struct cs_findings *found, const struct cs_run_info 
 			       "run %.8s, which this one continues, had %llu more findings",
 			       before->id, (unsigned long long)before->findings.dropped);
 	return 0;
+}
+
+/* The earlier run may have been held to other rules than this one. */
+static int find_sensitive(struct cs_findings *found, const struct cs_run_info *info,
+			  const struct cs_oid *now, const struct cs_strv *sensitive,
+			  const struct cs_repo *repo, struct cs_err *err)
+{
+	struct cs_change change = CS_CHANGE_INIT;
+	int rc = cs_change_between(&change, repo, &info->base_tree, now, false, err);
+
+	for (size_t i = 0; rc == 0 && i < change.n; i++) {
+		const struct cs_transition *t = &change.list[i];
+
+		if (cs_glob_matches(sensitive, t->path))
+			cs_finding_add(found, "sensitive-path", t->path, "%s",
+				       t->after.mode ? "changed" : "deleted");
+	}
+	cs_change_release(&change);
+	return rc;
 }
 
 /* A line of the record's file "commits"; one that does not parse is passed over. */
@@ -102,17 +153,20 @@ static int inherit_commits(struct cs_capture *capture, const struct cs_repo *rep
 }
 
 int cs_run_inherit(struct cs_findings *found, struct cs_capture *capture,
-		   const struct cs_run_info *info, const struct cs_repo *repo, struct cs_err *err)
+		   const struct cs_run_info *info, const struct cs_strv *sensitive,
+		   const struct cs_repo *repo, struct cs_err *err)
 {
 	AUTO_FREE char *state_dir = cs_state_path(repo);
 	struct cs_run_info before;
 	int rc;
 
 	cs_run_info_init(&before);
+	rc = find_sensitive(found, info, &capture->tree, sensitive, repo, err);
+	if (rc < 0)
+		return rc;
 	rc = cs_run_load(&before, repo, state_dir, info->continues, err);
 	if (rc == 0)
-		rc = inherit_findings(found, &before, cs_run_start_tree(info), &capture->tree, repo,
-				      err);
+		rc = inherit_findings(found, &before, info, &capture->tree, repo, err);
 	if (rc == 0)
 		rc = inherit_commits(capture, repo, state_dir, info->continues, err);
 	/* Removed while we ran: then nobody can know, and that is told. */

@@ -54,12 +54,13 @@ int cs_run_record(struct cs_oid *record, const struct cs_repo *repo, const char 
 		  struct cs_err *err) CS_CHECKED;
 
 /*
- * For a run that continues another one: the earlier one's findings in files that stayed as they were,
- * and its agent's commits in front of those of the capture (inherit.c).
+ * For a run that continues another one: the earlier one's findings about what stayed as it was,
+ * sensitive paths of the change of both, and the earlier agent's commits in front of those of the
+ * capture (inherit.c).
  */
 int cs_run_inherit(struct cs_findings *found, struct cs_capture *capture,
-		   const struct cs_run_info *info, const struct cs_repo *repo,
-		   struct cs_err *err) CS_CHECKED;
+		   const struct cs_run_info *info, const struct cs_strv *sensitive,
+		   const struct cs_repo *repo, struct cs_err *err) CS_CHECKED;
 
 /* One title line: no control characters, no "---" that git would take for the message's end. */
 void cs_title_clean(struct cs_buf *out, const char *title);

@@ -355,7 +355,10 @@ struct cs_git_call {
 	const char *input;
 	size_t input_len;
 	size_t max_output; /* 0: 64 MiB */
-	/* As the user would type it: with his configuration and the repository's filters. No hooks. */
+	/*
+	 * As the user would type it: with his environment, his configuration and the repository's
+	 * filters, which are found on his PATH. No hooks.
+	 */
 	bool as_user;
 };
 int cs_git(struct cs_buf *out, const struct cs_git_call *call, struct cs_err *err) CS_CHECKED;

@@ -70,6 +70,22 @@ static void add_user(struct cs_strv *env)
 				cs_strv_add(env, *e);
 }
 
+/*
+ * What the user configured is found where he finds it, and works as it does for him: his
+ * environment, without what leads git to another repository or index.
+ */
+static void add_users_own(struct cs_strv *env)
+{
+	for (char **e = environ; *e; e++)
+		if (strncmp(*e, "GIT_", 4) != 0 && strncmp(*e, "LANGUAGE=", 9) != 0)
+			cs_strv_add(env, *e);
+		else if (!strncmp(*e, "GIT_CONFIG_", 11))
+			cs_strv_add(env, *e);
+	cs_strv_add(env, "GIT_OPTIONAL_LOCKS=0");
+	cs_strv_add(env, "GIT_TERMINAL_PROMPT=0");
+	cs_strv_add(env, "LANGUAGE=en"); /* of the messages, not of what is sorted */
+}
+
 static void build_argv(struct cs_strv *argv, const struct cs_git_call *call)
 {
 	const size_t n = call->as_user ? OPTIONS_AS_USER : CS_COUNT(options);
@@ -112,7 +128,7 @@ static void add_quarantine(struct cs_strv *env, const struct cs_repo *repo)
 static void build_env(struct cs_strv *env, const struct cs_git_call *call)
 {
 	if (call->as_user)
-		add_user(env);
+		add_users_own(env);
 	else
 		add_all(env, environment, CS_COUNT(environment));
 	cs_strv_addf(env, "GIT_DIR=%s", call->git_dir);

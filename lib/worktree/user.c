@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define INDEX_MAX ((size_t)1 << 30)
@@ -33,16 +34,28 @@ int cs_worktree_dirty(bool *dirty, const struct cs_repo *repo, struct cs_err *er
 	return 0;
 }
 
-/* The index is the user's: what is added is added to a copy. */
+/*
+ * The index is the user's: what is added is added to a copy. That is as old as the index: git reads
+ * those files again that changed no earlier, whatever else it knows of them.
+ */
 static int copy_index(const struct cs_repo *repo, const char *to, struct cs_err *err)
 {
 	AUTO_FREE char *from = cs_asprintf("%s/index", cs_repo_git_dir(repo));
+	AUTO_FD int fd = open(from, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	int rc = cs_read_file(&text, AT_FDCWD, from, INDEX_MAX, err);
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT } };
+	struct stat st;
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	return cs_write_file(AT_FDCWD, to, text.data, text.len, 0600, err);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return cs_err_sys(err, "open %s", from);
+	rc = cs_read_fd(&text, fd, INDEX_MAX, err);
+	if (rc == 0)
+		rc = cs_write_file(AT_FDCWD, to, text.data, text.len, 0600, err);
+	times[1] = st.st_mtim;
+	if (rc == 0 && utimensat(AT_FDCWD, to, times, AT_SYMLINK_NOFOLLOW) < 0)
+		rc = cs_err_sys(err, "set the time of %s", to);
+	return rc;
 }
 
 static int refuse_conflicts(const struct cs_git_call *call, struct cs_err *err)
@@ -98,10 +111,13 @@ int cs_worktree_uncommitted(struct cs_oid *tree, size_t *untracked, const struct
 			    const char *index_file, struct cs_err *err)
 {
 	static const char *const args[] = { "add", "--update", "--", ":/", NULL };
+	/* The other half of a split index would be written beside the user's. */
+	static const char *const config[] = { "core.splitIndex=false", NULL };
 	const struct cs_git_call call = { .git_dir = cs_repo_git_dir(repo),
 					  .work_tree = cs_repo_worktree(repo),
 					  .index_file = index_file,
 					  .args = args,
+					  .config = config,
 					  .as_user = true };
 	int rc;
 

@@ -89,7 +89,11 @@ void home_mounts(struct run *run)
 
 struct copy {
 	struct run *run;
-	bool links; /* are followed: the operator's dotfiles often are some */
+	/*
+	 * From the operator's HOME: links are followed, dotfiles often are some. Else from a run
+	 * before: what is there stays, or a login of then would come over the operator's of now.
+	 */
+	bool links;
 	uint64_t left;	/* bytes */
 	uint32_t files; /* and directories, so far */
 };
@@ -105,8 +109,12 @@ static int give(struct copy *c, int fd, struct cs_err *err)
 static int copy_file(struct copy *c, int src, int dst_dir, const char *name, const struct stat *st,
 		     struct cs_err *err)
 {
-	AUTO_FD int dst = openat(dst_dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+	AUTO_FD int dst = openat(dst_dir, name,
+				 O_WRONLY | O_CREAT | (c->links ? O_TRUNC : O_EXCL) | O_NOFOLLOW |
+					 O_CLOEXEC,
 				 (st->st_mode & 0700) | 0600);
+	if (dst < 0 && errno == EEXIST && !c->links)
+		return 0;
 	if (dst < 0)
 		return cs_err_sys(err, "make %s", name);
 	if ((uint64_t)st->st_size > c->left)
@@ -134,6 +142,8 @@ static int copy_dir(struct copy *c, int src, int dst_dir, const char *name, int 
 	if (mkdirat(dst_dir, name, 0700) < 0 && errno != EEXIST)
 		return cs_err_sys(err, "make %s", name);
 	AUTO_FD int dst = openat(dst_dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (dst < 0 && errno == ENOTDIR && !c->links)
+		return 0;
 	if (dst < 0)
 		return cs_err_sys(err, "open %s", name);
 	int rc = give(c, dst, err);

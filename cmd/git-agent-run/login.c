@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LOGIN_MAX (1 << 20)
 
@@ -107,6 +109,24 @@ static bool is_copied(const struct login *l, const struct cs_buf *text)
 	return !memcmp(digest, l->digest, sizeof(digest));
 }
 
+/* The same file with other bytes: whose it is, and who may read it, stays. */
+static int put(const struct run *run, const char *path, const struct stat *st,
+	       const struct cs_buf *text, struct cs_err *err)
+{
+	AUTO_FREE char *tmp = cs_asprintf("%s.%.16s", path, run->dir.id);
+	AUTO_FD int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return cs_err_sys(err, "create %s", tmp);
+	if (fchown(fd, st->st_uid, st->st_gid) == 0 && fchmod(fd, st->st_mode & 0777) == 0 &&
+	    cs_write_all(fd, text->data, text->len) == 0 && fsync(fd) == 0 &&
+	    close(cs_steal_fd(&fd)) == 0 && rename(tmp, path) == 0)
+		return 0;
+	cs_err_sys(err, "write %s", path);
+	unlink(tmp);
+	return err->code;
+}
+
 /* Dotfiles are often links: the file that they lead to is replaced. */
 static int replace(const struct run *run, const struct login *l, const struct cs_buf *theirs,
 		   struct cs_err *err)
@@ -125,10 +145,7 @@ static int replace(const struct run *run, const struct login *l, const struct cs
 	if (!is_copied(l, &ours))
 		return cs_err_set(err, CS_BUSY, "it changed outside, too: yours stays");
 	rc = check_shape(&ours, theirs, err);
-	if (rc == 0)
-		rc = cs_write_file(AT_FDCWD, real, theirs->data, theirs->len, st.st_mode & 0600,
-				   err);
-	return rc;
+	return rc < 0 ? rc : put(run, real, &st, theirs, err);
 }
 
 static int give_back(struct run *run, const struct login *l, struct cs_err *err)

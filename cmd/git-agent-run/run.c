@@ -324,6 +324,8 @@ static int prepare(struct run *run, struct cs_err *err)
 	if (!rc)
 		rc = login_remember(run, err);
 	if (!rc)
+		rc = sessions_list(run, err);
+	if (!rc)
 		rc = sessions_restore(run, err);
 	return rc;
 }

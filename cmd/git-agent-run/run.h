@@ -130,6 +130,7 @@ int login_remember(struct run *run, struct cs_err *err) CS_CHECKED;
 void login_return(struct run *run);
 
 /* sessions.c: what the agent remembers, from a recorded run to one that continues it. */
+int sessions_list(const struct run *run, struct cs_err *err) CS_CHECKED;
 void sessions_keep(const struct run *run);
 int sessions_restore(struct run *run, struct cs_err *err) CS_CHECKED;
 

@@ -140,7 +140,10 @@ struct cs_run_dir {
 		.fd = -1, .lock_fd = -1 \
 	}
 
-/* <state>/sessions/<id>/: what the agent of a recorded run remembers of it, in HOME's layout. */
+/*
+ * <state>/sessions/<id>/: what the agent of a recorded run remembers of it, in HOME's layout. In a
+ * run's directory: which paths of HOME that will be, a line each.
+ */
 #define CS_RUN_SESSIONS "sessions"
 /* In a run's directory: the path of its cgroup, whose last component is this and the id. */
 #define CS_RUN_CGROUP_FILE "cgroup"
@@ -159,6 +162,9 @@ int cs_run_dir_open(struct cs_run_dir *out, const char *state_dir, const char *i
 void cs_run_dir_close(struct cs_run_dir *dir);
 /* Removes the directory and everything in it; the lock is held until the end. */
 int cs_run_dir_remove(struct cs_run_dir *dir, struct cs_err *err) CS_CHECKED;
+/* Moves what the agent remembers out of it; the run is recorded, and the directory goes next. */
+int cs_run_keep_sessions(const struct cs_run_dir *dir, const char *state_dir,
+			 struct cs_err *err) CS_CHECKED;
 /* Replaces run.json atomically. */
 int cs_run_dir_save(const struct cs_run_dir *dir, const struct cs_run_info *info,
 		    struct cs_err *err) CS_CHECKED;

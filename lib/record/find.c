@@ -75,6 +75,7 @@ static void remove_leftover(struct cs_repo *repo, const char *state_dir, int run
 
 	if (cs_run_dir_alive(runs_fd, id) || cs_run_dir_open(&dir, state_dir, id, NULL) < 0)
 		return;
+	(void)!cs_run_keep_sessions(&dir, state_dir, NULL);
 	/* Failing is no error of a listing: the next one tries again. */
 	if (cs_provenance_attach_again(repo, state_dir, id, NULL) < 0 ||
 	    cs_run_dir_remove(&dir, NULL) < 0)

@@ -62,8 +62,7 @@ static int inherit_findings(struct cs_findings *found, const struct cs_run_info 
 	for (size_t i = 0; i < before->findings.n; i++) {
 		const struct cs_finding *f = &before->findings.list[i];
 		bool stays = is_of_all(f);
-		int rc = stays || !*f->path ? 0
-					    : is_as_left(&stays, repo, info, now, f->path, err);
+		int rc = stays || !*f->path ? 0 : is_as_left(&stays, repo, info, now, f->path, err);
 
 		if (rc < 0)
 			return rc;

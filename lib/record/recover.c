@@ -126,6 +126,7 @@ static int record_now(struct cs_run_info *info, const char *state_dir, struct cs
 static int recover(struct cs_run_info *info, const char *state_dir, struct cs_run_dir *dir,
 		   const struct cs_finish_opts *opts, struct cs_err *err)
 {
+	struct cs_err why = CS_ERR_INIT;
 	struct cs_oid record;
 	int rc = cs_run_record(&record, opts->repo, dir->id, err);
 
@@ -136,6 +137,9 @@ static int recover(struct cs_run_info *info, const char *state_dir, struct cs_ru
 	} else if (rc == 0) {
 		rc = record_now(info, state_dir, dir, opts, err);
 	}
+	/* The session is not worth the run, nor that its directory is met again and again. */
+	if (rc == 0 && cs_run_keep_sessions(dir, state_dir, &why) < 0 && opts->warn)
+		opts->warn(opts->arg, why.msg);
 	return rc < 0 ? rc : cs_run_dir_remove(dir, err);
 }
 

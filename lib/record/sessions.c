@@ -49,6 +49,25 @@ static const char *name_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+/* Whose to_fd is, who may be another than we are. */
+static int make_parents(int to_fd, const char *path, struct cs_err *err)
+{
+	struct stat st;
+
+	if (fstat(to_fd, &st) < 0)
+		return cs_err_sys(err, "look at " CS_RUN_SESSIONS);
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		AUTO_FREE char *dir = cs_strndup(path, (size_t)(slash - path));
+
+		if (cs_mkdirs(to_fd, dir, 0700, err) < 0)
+			return err->code;
+		AUTO_FD int fd = cs_opendir_beneath(to_fd, dir);
+		if (fd < 0 || (geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) < 0))
+			return cs_err_sys(err, "give away %s", dir);
+	}
+	return 0;
+}
+
 /* Moves it; what is not there is not kept. */
 static int keep(int home_fd, int to_fd, const char *path, struct cs_err *err)
 {
@@ -58,7 +77,7 @@ static int keep(int home_fd, int to_fd, const char *path, struct cs_err *err)
 
 	if (from < 0 || fstatat(from, name_of(path), &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	if (parent && cs_mkdirs(to_fd, parent, 0700, err) < 0)
+	if (make_parents(to_fd, path, err) < 0)
 		return err->code;
 	AUTO_FD int to = cs_opendir_beneath(to_fd, parent ? parent : ".");
 	if (to < 0 || renameat(from, name_of(path), to, name_of(path)) < 0)

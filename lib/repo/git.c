@@ -77,9 +77,8 @@ static void add_user(struct cs_strv *env)
 static void add_users_own(struct cs_strv *env)
 {
 	for (char **e = environ; *e; e++)
-		if (strncmp(*e, "GIT_", 4) != 0 && strncmp(*e, "LANGUAGE=", 9) != 0)
-			cs_strv_add(env, *e);
-		else if (!strncmp(*e, "GIT_CONFIG_", 11))
+		if ((strncmp(*e, "GIT_", 4) != 0 && strncmp(*e, "LANGUAGE=", 9) != 0) ||
+		    !strncmp(*e, "GIT_CONFIG_", 11))
 			cs_strv_add(env, *e);
 	cs_strv_add(env, "GIT_OPTIONAL_LOCKS=0");
 	cs_strv_add(env, "GIT_TERMINAL_PROMPT=0");

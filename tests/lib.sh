@@ -44,7 +44,8 @@ trap cleanup EXIT
 as_who() {
 	local at=()
 	if [ "$1" = -C ]; then at=(-C "$2") && shift 2; fi
-	local env=(env "${at[@]}" -i HOME="$SCRATCH/home" PATH="$CS_BIN:${TEST_PATH:-/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin}" LANG=C.UTF-8 TERM=dumb GIT_CONFIG_NOSYSTEM=1)
+	# A test that is started in the background, or by nohup, ignores some: not what it tests.
+	local env=(env --default-signal=HUP,INT,QUIT "${at[@]}" -i HOME="$SCRATCH/home" PATH="$CS_BIN:${TEST_PATH:-/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin}" LANG=C.UTF-8 TERM=dumb GIT_CONFIG_NOSYSTEM=1)
 	if [ "$EUID" = 0 ] && [ "$CS_AS" = user ]; then
 		setpriv --reuid=$TEST_UID --regid=$TEST_GID --clear-groups "${env[@]}" "$@"
 	else

@@ -102,9 +102,6 @@ int ask_repository(struct run *run, struct cs_err *err)
 	struct stat st;
 	int rc = cs_repo_open(&run->repo, ".", getenv("GIT_DIR"), err);
 
-	if (!rc)
-		rc = cs_repo_identity(&run->info.operator_name, &run->info.operator_email,
-				      run->repo, err);
 	if (rc < 0)
 		return rc;
 	if (op->root) {

@@ -80,23 +80,27 @@ static int start_continued(struct run *run, struct cs_err *err)
 	return rc < 0 ? cs_err_wrap(err, "--continue") : 0;
 }
 
-int ask_start(struct run *run, struct cs_err *err)
+static int start_at_commit(struct run *run, struct cs_err *err)
 {
 	const char *rev = run->opts->base ? run->opts->base : "HEAD";
+
+	if (run->opts->with_uncommitted && run->operator.root && !run->root_owned)
+		return cs_err_set(err, CS_USAGE,
+				  "--with-uncommitted: the repository is uid %u's, and so would be "
+				  "the objects: start it as that user",
+				  run->operator.uid);
+	return cs_repo_resolve(&run->info.base_commit, &run->info.base_tree, run->repo, rev, err);
+}
+
+int ask_start(struct run *run, struct cs_err *err)
+{
 	int rc = one_of(run->opts, err);
 
-	if (!rc && run->opts->continues)
-		return start_continued(run, err);
-	if (!rc && run->opts->with_uncommitted &&
-	    run->operator.root && run->operator.uid != 0 && !run->root_owned)
-		rc = cs_err_set(
-			err, CS_USAGE,
-			"--with-uncommitted: the repository is uid %u's, and so would be the "
-			"objects: start it as that user",
-			run->operator.uid);
 	if (!rc)
-		rc = cs_repo_resolve(&run->info.base_commit, &run->info.base_tree, run->repo, rev,
-				     err);
+		rc = run->opts->continues ? start_continued(run, err) : start_at_commit(run, err);
+	if (!rc)
+		rc = cs_repo_identity(&run->info.operator_name, &run->info.operator_email,
+				      run->repo, err);
 	return rc;
 }
 

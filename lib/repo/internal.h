@@ -76,7 +76,12 @@ int cs_check_writable(const struct cs_repo *repo, struct cs_err *err) CS_CHECKED
 int cs_add_objects(git_odb *odb, const char *dir, bool alternate) CS_CHECKED;
 int cs_type_to_git(enum cs_object_type type); /* a git_object_t; GIT_OBJECT_INVALID */
 const char *cs_type_name(enum cs_object_type type);
-/* Gives a loose object, and its directory, the mode that core.sharedRepository asks for. */
+/*
+ * What root made in somebody else's repository, a path below the git directory and the directories
+ * above it, is given to whom the git directory belongs: he must be able to go on there.
+ */
+void cs_give_back(const struct cs_repo *repo, const char *path);
+/* Gives a loose object, and its directory, to the owner, with the mode that core.sharedRepository asks for. */
 void cs_share_object(const struct cs_repo *repo, const struct cs_oid *oid);
 
 /* ---- trees (tree.c) ---- */

@@ -262,6 +262,12 @@ int cs_repo_update_refs(struct cs_repo *repo, const struct cs_ref_update *update
 		return rc;
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		return explain(&call, status, &errout, err);
+	for (size_t i = 0; i < n; i++) {
+		AUTO_FREE char *log = cs_asprintf("logs/%s", updates[i].name);
+
+		cs_give_back(repo, updates[i].name);
+		cs_give_back(repo, log);
+	}
 	return 0;
 }
 

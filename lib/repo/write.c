@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* git's adjust_shared_perm(): the mode that core.sharedRepository gives to a file or directory. */
 static mode_t shared_mode(int shared, mode_t mode)
@@ -39,14 +40,51 @@ static void share_path(int shared, const char *path)
 		(void)!chmod(path, shared_mode(shared, st.st_mode));
 }
 
+/* One name below the git directory. No link is followed: its owner may be at work there. */
+static void give_name(int common_fd, const char *path, const struct stat *owner)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO_FREE char *parent = slash ? cs_strndup(path, (size_t)(slash - path)) : cs_strdup(".");
+	const char *name = slash ? slash + 1 : path;
+	AUTO_FD int fd = cs_opendir_beneath(common_fd, parent);
+	struct stat st;
+
+	if (fd < 0 || fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_uid != 0)
+		return;
+	if (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && st.st_nlink == 1))
+		(void)!fchownat(fd, name, owner->st_uid, owner->st_gid, AT_SYMLINK_NOFOLLOW);
+}
+
+void cs_give_back(const struct cs_repo *repo, const char *path)
+{
+	AUTO_FREE char *at = cs_strdup(path);
+	AUTO_FD int fd = -1;
+	struct stat owner;
+	char *slash;
+
+	if (geteuid() != 0 || stat(repo->common_dir, &owner) < 0 || owner.st_uid == 0)
+		return;
+	fd = open(repo->common_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	give_name(fd, at, &owner);
+	while ((slash = strrchr(at, '/'))) {
+		*slash = '\0';
+		give_name(fd, at, &owner);
+	}
+}
+
 void cs_share_object(const struct cs_repo *repo, const struct cs_oid *oid)
 {
 	AUTO_FREE char *path = NULL;
+	AUTO_FREE char *below = NULL;
 	char hex[CS_OID_HEX];
 
+	cs_oid_hex(hex, oid);
+	below = cs_asprintf("objects/%.2s/%s", hex, hex + 2);
+	cs_give_back(repo, below);
 	if (!repo->shared)
 		return;
-	cs_oid_hex(hex, oid);
 	path = cs_asprintf("%s/%.2s/%s", repo->object_dirs.v[0], hex, hex + 2);
 	share_path(repo->shared, path);
 	*strrchr(path, '/') = '\0';

@@ -667,11 +667,14 @@ END_TEST
 
 int main(int argc, char **argv)
 {
-	Suite *s = suite_create("gate_coverage");
-	TCase *t = tcase_create("coverage");
+	Suite *s;
+	TCase *t;
 
 	if (argc > 1 && !strcmp(argv[1], "hook"))
 		return hook();
+	s = suite_create("gate_coverage");
+	t = tcase_create("coverage");
+
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, getenv("CS_LONG") ? 7200 : FX_TIMEOUT_S);
 	tcase_add_test(t, line_as_git_says);

@@ -188,9 +188,9 @@ if pid == 0:
     os.chdir(repo)
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     os.execvp("bash", ["bash", "-ic", "set -m; git agent-run -- bash -c 'trap \"echo drawn; exit 0\" WINCH; "
-                                      "printf \"\\033[?1049h\\033[?1003h\\033[?25l\"; kill -STOP $$; while :; do sleep 0.05; done'; "
+                                      "printf \"\\033[?1049h\\033[?1003h\\033[?25l\"; read -rsn 1; kill -STOP $$; while :; do sleep 0.05; done'; "
                                       "echo stopped-with $?; fg >/dev/null; echo end $?"])
-out = b""
+out, seen = b"", False
 end = time.monotonic() + 30
 while time.monotonic() < end and b"end 0" not in out:
     if select.select([fd], [], [], 1)[0]:
@@ -198,6 +198,9 @@ while time.monotonic() < end and b"end 0" not in out:
             out += os.read(fd, 65536)
         except OSError:
             break
+    # It stops when what it asked for has arrived.
+    if not seen and b"\x1b[?25l" in out:
+        seen = os.write(fd, b"x") == 1
 stopped, ended = out.find(b"stopped-with"), out.find(b"end 0")
 first, second = out[:stopped], out[stopped:ended]
 check("a stopped agent's modes are not the shell's",

@@ -155,6 +155,10 @@ static int start_degraded(struct run *run, int stdio[3], const char *step, struc
 	}
 	if (degraded_check(run, err) < 0)
 		return err->code;
+	/* A record must not name what the agent did not have. */
+	if (run->info.carried.n)
+		return cs_err_set(err, CS_UNSUPPORTED,
+				  "--carry is a mount, and a degraded run has none: leave it out");
 	degraded_say(step, err->sys_errno);
 	run->degraded = true;
 	return start_on_copy(run, stdio, &step, err);

@@ -61,6 +61,24 @@ static void take_over(struct run *run, struct cs_run_info *before)
 	run->earlier_profile = cs_steal(&before->profile);
 }
 
+/* A record may come from somebody else: which tree a commit has is the commit's to say. */
+static int read_trees(struct cs_run_info *info, const struct cs_repo *repo, struct cs_err *err)
+{
+	struct cs_commit base = { .parents = NULL };
+	struct cs_commit start = { .parents = NULL };
+	int rc = cs_repo_read_commit(&base, repo, &info->base_commit, err);
+
+	if (!rc)
+		rc = cs_repo_read_commit(&start, repo, &info->start_commit, err);
+	if (!rc) {
+		info->base_tree = base.tree;
+		info->start_tree = start.tree;
+	}
+	cs_commit_release(&base);
+	cs_commit_release(&start);
+	return rc;
+}
+
 static int start_continued(struct run *run, struct cs_err *err)
 {
 	AUTO_FREE char *state_dir = cs_state_path(run->repo);
@@ -76,6 +94,8 @@ static int start_continued(struct run *run, struct cs_err *err)
 		rc = check_ended(&before, err);
 	if (!rc)
 		take_over(run, &before);
+	if (!rc)
+		rc = read_trees(&run->info, run->repo, err);
 	cs_run_info_release(&before);
 	return rc < 0 ? cs_err_wrap(err, "--continue") : 0;
 }

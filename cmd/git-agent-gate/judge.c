@@ -11,8 +11,8 @@
  * Policies are merged. Another branch's OLD tree and the user may only tighten, and a new section
  * with a stronger name would loosen whatever its keys say: so an update is judged once without
  * them, once with each more, and the strictest verdict counts. Of allowed_signers and revoked_keys
- *the first file that exists counts, as a whole. What exists and cannot be read is an error, never a
- *missing file; an error denies.
+ * the first file that exists counts, as a whole. What exists and cannot be read is an error, never a
+ * missing file; an error denies.
  */
 #include "gate.h"
 

@@ -4,10 +4,12 @@
  *
  *	statement	in-toto Statement v1 (https://in-toto.io/Statement/v1)
  *	envelope	DSSE v1.0.2, one JSON object a line, payloadType
- *application/vnd.in-toto+json signature	SSHSIG (OpenSSH's PROTOCOL.sshsig), raw blob in the
- *envelope's "sig", over the DSSE pre-authentication encoding (PAE); keyid is the fingerprint, a
- *hint only notes		refs/notes/agent-run/{provenance,review}: envelope lines, sorted and
- *unique, on the change commit and on anchors (see below)
+ *			application/vnd.in-toto+json
+ *	signature	SSHSIG (OpenSSH's PROTOCOL.sshsig), raw blob in the envelope's "sig", over
+ *			the DSSE pre-authentication encoding (PAE); keyid is the fingerprint, a hint
+ *			only
+ *	notes		refs/notes/agent-run/{provenance,review}: envelope lines, sorted and
+ *			unique, on the change commit and on anchors (see below)
  *
  * Signatures are made by ssh-keygen (which knows ssh-agent and FIDO keys) and, with the machine's
  * own key, in process; they are verified in process. Foreign bytes have three results: accepted,

@@ -8,8 +8,8 @@
  *	3. user		the run's uid when root; from here PDEATHSIG holds
  *	4. resolver	forked while we still may fork; it confines itself
  *	5. listeners	bound. Ports below 1024 need no capability of ours: who has the euid that
- *made the user namespace of a network namespace has all capabilities there, and the run's uid made
- *it. So this works after step 3, as root and as a user.
+ *			made the user namespace of a network namespace has all capabilities there,
+ *			and the run's uid made it. So this works after step 3, as root and as a user.
  *	6. files, calls	nothing may be opened any more
  *	7. ready	the owner hears of success, and only then is any byte from inside read
  *

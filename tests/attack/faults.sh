@@ -51,7 +51,7 @@ log prune -1 >/dev/null
 # sound NAME MADE: the checks after a fault, and recovery. MADE: the agent had made its change.
 sound() {
 	local name=$1 made=$2 bad='' out ids
-	! grep -q '^left' "$report" || bad+="lives: $(cat "$report"); "
+	! grep -qE '^(left|hangs)' "$report" || bad+="lives: $(cat "$report"); "
 	[ "$(mounts)" = "$mounts_before" ] || bad+="mounts changed; "
 	out=$(in_dir "$repo" git fsck --strict --no-dangling 2>&1) || bad+="git fsck: $out; "
 	# Without its lock a directory that is being made or removed is given its time: a minute.

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * alone REPORT [-k SEED MS] CMD...: runs CMD, ends with its status (128 + n for signal n), and
- *writes to REPORT what became of its processes: everything that descends from CMD comes to us when
- *its parent dies, so nothing can hide.
+ * alone REPORT [-k SEED MS] CMD...: runs CMD, ends with its status (128 + n for signal n), and writes to
+ * REPORT what became of its processes: everything that descends from CMD comes to us when its parent
+ * dies, so nothing can hide.
  *
+ *	runs <pid>			CMD, as soon as it is started
  *	killed <pid> <depth> <name>	-k: after a random time of at most MS milliseconds one
- *process, taken at random, is killed (depth 0: CMD itself)
- *	left <pid> <name>		lives LEFT_MS after CMD's end (killed then, and our status is
- *99)
+ *					process, taken at random, is killed (depth 0: CMD itself)
+ *	hangs <pid> <state> <where> <name>	CMD has not ended after HANGS_S: all are killed, and
+ *					our status is 98
+ *	left <pid> <name>		lives LEFT_MS after CMD's end (killed then; status 99)
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -24,6 +26,7 @@
 
 #define MAX	5000
 #define LEFT_MS 20000
+#define HANGS_S 240
 
 struct process {
 	pid_t pid, parent;
@@ -114,6 +117,34 @@ static void kill_one(FILE *report, pid_t top, int max_ms)
 		fprintf(report, "killed %d %d %s\n", p->pid, p->depth, p->name);
 }
 
+static void all_hang(FILE *report, pid_t top)
+{
+	for (size_t i = 0, n = look(top); i < n; i++) {
+		char path[64], where[64] = "";
+
+		snprintf(path, sizeof path, "/proc/%d/wchan", list[i].pid);
+		FILE *f = fopen(path, "re");
+		if (f && !fgets(where, sizeof where, f))
+			where[0] = '\0';
+		if (f)
+			fclose(f);
+		fprintf(report, "hangs %d %c %s %s\n", list[i].pid, list[i].state, where,
+			list[i].name);
+	}
+	while (look(top)) {
+		for (size_t i = 0, n = look(top); i < n; i++)
+			kill(list[i].pid, SIGKILL);
+		wait_ms(20);
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig; /* ends waitpid */
+}
+
 /* Reaps until there is nobody; false when somebody stays. */
 static int nobody_left(FILE *report)
 {
@@ -150,16 +181,23 @@ int main(int argc, char **argv)
 		perror("alone");
 		return 99;
 	}
+	struct sigaction alarmed = { .sa_handler = on_alarm };
+	sigaction(SIGALRM, &alarmed, NULL);
 	pid_t top = fork();
 	if (top == 0) {
 		execvp(argv[at], argv + at);
 		perror(argv[at]);
 		_exit(99);
 	}
+	fprintf(report, "runs %d\n", top);
+	fflush(report);
 	if (max_ms >= 0)
 		kill_one(report, top, max_ms);
-	while (waitpid(top, &status, 0) < 0 && errno == EINTR)
-		;
+	alarm(HANGS_S);
+	if (waitpid(top, &status, 0) < 0) {
+		all_hang(report, top);
+		return 98;
+	}
 	int clean = nobody_left(report);
 	fclose(report);
 	if (!clean)

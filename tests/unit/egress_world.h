@@ -5,8 +5,9 @@
  *	internet	9.9.9.1, 2600:9::1: servers
  *	   | veth
  *	host		the owner and its relay; /etc/hosts names the addresses above; servers on
- *its loopback; 8.8.4.4 is a public address of its own | sockets run		lo with
- *198.18.0.1/15; the client
+ *	   |		its loopback; 8.8.4.4 is a public address of its own
+ *	   | sockets
+ *	run		lo with 198.18.0.1/15; the client
  *
  * Built as root (the relay then becomes UNIT_UID) or as an ordinary user in a user namespace. The
  * Check process only forks and waits; everything else happens in its children, which report the

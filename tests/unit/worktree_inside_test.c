@@ -343,8 +343,8 @@ OPERATOR_TEST(references_are_copied)
 		int status;
 
 		run_sh("git clone -q repo %s; cd %s; git tag -d $(git tag) >/dev/null; { "
-		       "for i in $(seq 2000); do echo create refs/heads/b$i HEAD; done; "
-		       "for i in $(seq 3000); do echo create refs/tags/t$i HEAD; done; "
+		       "for i in $(seq 200); do echo create refs/heads/b$i HEAD; done; "
+		       "for i in $(seq 300); do echo create refs/tags/t$i HEAD; done; "
 		       "echo create refs/heads/x/y/z HEAD; } | git update-ref --stdin; "
 		       "git tag -a note -m n; %s",
 		       repo, repo, ref_layouts[i].script);

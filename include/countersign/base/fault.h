@@ -5,8 +5,10 @@
  * elsewhere both are nothing, and tests/attack/faults.test looks that no program has them.
  *
  *	CS_FAULT_AT=<point>[@<n>][:stop]	a process that comes to the point (for the nth time)
- *is killed, or stopped CS_FAULT_LIST=<file>		the name of each point that was reached is
- *written to it, one a line behind a line that is not for readers; 64 KiB, existing
+ *						is killed, or stopped
+ *	CS_FAULT_LIST=<file>			the name of each point that was reached is written
+ *						to it, one a line behind a line that is not for
+ *						readers; 64 KiB, existing
  *	CS_FAULT_FAKE=<name>=<number>,...	the answer of cs_fake(name, ...)
  *
  * Names of points and fakes are string literals: a test finds all of them in the source.

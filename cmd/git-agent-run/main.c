@@ -34,7 +34,10 @@ static const struct cs_option options[] = {
 	{ 0, "no-tty", CS_OPT_FLAG, OPT(no_tty), NULL, "give the agent pipes, no terminal" },
 	{ 0, "degraded", CS_OPT_FLAG, OPT(degraded), NULL,
 	  "where this host refuses namespaces: Landlock alone, no network" },
-	{ 0, "dry-run", CS_OPT_FLAG, OPT(dry_run), NULL, "show the sandbox plan and stop" },
+	{ 0, "dry-run", CS_OPT_FLAG, OPT(dry_run), NULL,
+	  "show what would be run, and how, and stop" },
+	{ 0, "json", CS_OPT_FLAG, OPT(json), NULL,
+	  "with --dry-run: as JSON (countersign.plan/v1)" },
 	{ 0, "summary", CS_OPT_TEXT, OPT(summary), "<file>",
 	  "write the run as JSON there (countersign.run/v1)" },
 	{ 0 },
@@ -63,6 +66,12 @@ int main(int argc, char **argv)
 	if (status < 0 && !parsed.operands.n && !opts.prompt && !opts.prompt_file) {
 		cs_buf_adds(&complaint, "git-agent-run: no command to run; try: "
 					"git agent-run -- codex exec \"fix the flaky test\"\n");
+		status = EXIT_OURS;
+	}
+	if (status < 0 && opts.json && !opts.dry_run) {
+		cs_buf_adds(&complaint,
+			    "git-agent-run: --json goes with --dry-run; --summary <file> "
+			    "writes the run as JSON\n");
 		status = EXIT_OURS;
 	}
 	fwrite(out.data, 1, out.len, stdout);

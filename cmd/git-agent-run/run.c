@@ -264,27 +264,6 @@ static int finish(struct run *run, struct cs_err *err)
 	return cs_run_dir_remove(&run->dir, err);
 }
 
-static int show_plan(struct run *run, struct cs_err *err)
-{
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	int rc = layout_plan(run, err);
-
-	if (rc < 0)
-		return rc;
-	cs_plan_format(&text, &run->plan);
-	for (size_t i = 0; i < run->n_rules; i++) {
-		AUTO_FREE char *host = cs_escape_line(run->rules[i].host);
-		AUTO_FREE char *origin = cs_escape_line(run->rules[i].origin);
-		if (run->rules[i].port)
-			cs_buf_addf(&text, "host %s:%u (%s)\n", host, run->rules[i].port, origin);
-		else
-			cs_buf_addf(&text, "host %s, ports 80 and 443 (%s)\n", host, origin);
-	}
-	fwrite(text.data, 1, text.len, stdout);
-	run->status = 0;
-	return 0;
-}
-
 /* What was asked for, checked in full before anything is made. */
 static int ask(struct run *run, struct cs_err *err)
 {
@@ -408,7 +387,7 @@ int run_stages(struct run *run, struct cs_err *err)
 	if (!rc)
 		rc = prepare(run, err);
 	if (!rc && run->opts->dry_run) {
-		rc = show_plan(run, err);
+		rc = plan_show(run, err);
 		dirty_end(run);
 		undo(run);
 		return rc;

@@ -32,6 +32,7 @@ struct run_opts {
 	bool with_uncommitted;
 	bool no_tty;
 	bool dry_run;
+	bool json;
 	bool degraded;
 	char **command; /* NULL-terminated, borrowed from argv */
 };
@@ -106,6 +107,9 @@ void carry_mounts(struct run *run);
 /* layout.c: the sandbox plan of this run. */
 int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;
 int layout_directories(struct run *run, struct cs_err *err) CS_CHECKED;
+
+/* plan.c: prints it, and what else is known before the start (--dry-run). */
+int plan_show(struct run *run, struct cs_err *err) CS_CHECKED;
 
 void layout_set_env(struct run *run, const char *name, const char *value);
 

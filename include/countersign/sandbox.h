@@ -85,8 +85,9 @@ void cs_plan_limit(struct cs_plan *plan, int resource, uint64_t value);
 /* System directories, a minimal /etc, /dev, /proc, /tmp, /run: the same for every run. */
 void cs_plan_add_system(struct cs_plan *plan, const char *user, const char *home,
 			const char *resolv_conf);
-/* The plan as text for --dry-run, one mount or rule a line. */
+/* The plan for --dry-run: as text, one mount or rule a line; as an object. */
 void cs_plan_format(struct cs_buf *out, const struct cs_plan *plan);
+cJSON *cs_plan_to_json(const struct cs_plan *plan);
 
 /* ---- the prison ---- */
 

@@ -59,15 +59,6 @@ static void add_time(cJSON *obj, const char *key, int64_t ns)
 	cs_json_add_str(obj, key, ns ? cs_time_format(text, ns) : NULL);
 }
 
-static void add_words(cJSON *obj, const char *key, const struct cs_strv *list)
-{
-	cJSON *array = cJSON_CreateArray();
-
-	cs_json_add(obj, key, array);
-	for (size_t i = 0; i < list->n; i++)
-		cJSON_AddItemToArray(array, cs_json_bytes(list->v[i], strlen(list->v[i])));
-}
-
 static void add_side(cJSON *obj, const char *key, const struct cs_side *side)
 {
 	char mode[8];
@@ -123,10 +114,10 @@ static void add_predicate(cJSON *root, const struct cs_signoff *s)
 	add_oid(p, "targetID", &s->tree);
 	cs_json_add_str(add_object(p, "changeDigest"), "sha256", s->change_digest);
 	add_transitions(p, &s->change);
-	add_words(p, "acknowledged", &s->acknowledged);
+	cs_json_add(p, "acknowledged", cs_json_words(&s->acknowledged));
 	add_run(p, s);
 	cs_json_add_str(p, "decision", cs_decision_word(s->decision));
-	add_words(p, "revokes", &s->revokes);
+	cs_json_add(p, "revokes", cs_json_words(&s->revokes));
 	add_time(p, "createdOn", s->created_ns);
 	add_time(p, "expiresOn", s->expires_ns);
 	if (s->comment)

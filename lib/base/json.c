@@ -47,6 +47,15 @@ cJSON *cs_json_bytes(const void *data, size_t len)
 	return obj;
 }
 
+cJSON *cs_json_words(const struct cs_strv *words)
+{
+	cJSON *array = made(cJSON_CreateArray());
+
+	for (size_t i = 0; i < words->n; i++)
+		must(cJSON_AddItemToArray(array, cs_json_bytes(words->v[i], strlen(words->v[i]))));
+	return array;
+}
+
 void cs_json_add_bytes(cJSON *obj, const char *key, const void *data, size_t len)
 {
 	cs_json_add(obj, key, cs_json_bytes(data, len));

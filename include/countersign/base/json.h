@@ -24,6 +24,7 @@ static inline void cs_json_autofree(cJSON **j)
  * {"base64": "..."} so that nothing is lost and nothing is invented.
  */
 cJSON *cs_json_bytes(const void *data, size_t len);
+cJSON *cs_json_words(const struct cs_strv *words); /* an array of such */
 void cs_json_add_bytes(cJSON *obj, const char *key, const void *data, size_t len);
 void cs_json_add_str(cJSON *obj, const char *key, const char *s); /* NULL: JSON null */
 void cs_json_add_int(cJSON *obj, const char *key, int64_t n);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* --dry-run: what would be run on what, the rules that would hold with their origins, the sandbox. */
+#include "report.h"
+
+#include <stdio.h>
+
+#define PLAN_SCHEMA "countersign.plan/v1"
+
+static void add_line(struct cs_buf *out, const char *label, const char *text)
+{
+	AUTO_FREE char *escaped = cs_escape_line(text);
+
+	cs_buf_addf(out, "%s %s\n", label, escaped);
+}
+
+static void add_subject(struct cs_buf *out, const struct run *run)
+{
+	const struct cs_run_info *info = &run->info;
+	char hex[CS_OID_HEX];
+
+	cs_buf_addf(out, "base %s%s\n", cs_oid_hex(hex, &info->base_commit),
+		    info->uncommitted_on.len ? " (with what is not committed)" : "");
+	if (info->start_commit.len)
+		cs_buf_addf(out, "continues %s\n", info->continues);
+	cs_buf_addf(out, "profile %s\n", run->profile.name);
+	add_line(out, "program", run->program ? run->program : run->argv.v[0]);
+	if (info->visible_tree.len)
+		cs_buf_addf(out, "hidden %lld files\n", (long long)info->hidden_files);
+	for (size_t i = 0; i < info->carried.n; i++)
+		add_line(out, "carried", info->carried.v[i]);
+}
+
+static void add_hosts(struct cs_buf *out, const struct run *run)
+{
+	if (!run->n_rules)
+		cs_buf_adds(out, "host none\n");
+	for (size_t i = 0; i < run->n_rules; i++) {
+		AUTO_FREE char *host = cs_escape_line(run->rules[i].host);
+		AUTO_FREE char *origin = cs_escape_line(run->rules[i].origin);
+
+		if (run->rules[i].port)
+			cs_buf_addf(out, "host %s:%u (%s)\n", host, run->rules[i].port, origin);
+		else
+			cs_buf_addf(out, "host %s, ports 80 and 443 (%s)\n", host, origin);
+	}
+}
+
+static cJSON *hosts_to_json(const struct run *run)
+{
+	cJSON *array = cJSON_CreateArray();
+
+	for (size_t i = 0; i < run->n_rules; i++) {
+		cJSON *rule = cJSON_CreateObject();
+
+		cs_json_add_str(rule, "host", run->rules[i].host);
+		if (run->rules[i].port)
+			cs_json_add_int(rule, "port", run->rules[i].port);
+		else
+			cs_json_add_str(rule, "port", NULL);
+		cs_json_add_str(rule, "origin", run->rules[i].origin);
+		cJSON_AddItemToArray(array, rule);
+	}
+	return array;
+}
+
+static void add_oid(cJSON *obj, const char *key, const struct cs_oid *oid)
+{
+	char hex[CS_OID_HEX];
+
+	cs_json_add_str(obj, key, oid->len ? cs_oid_hex(hex, oid) : NULL);
+}
+
+static cJSON *plan_to_json(const struct run *run, const struct cs_buf *policy)
+{
+	const struct cs_run_info *info = &run->info;
+	cJSON *root = cJSON_CreateObject();
+	cJSON *obj = cJSON_CreateObject();
+
+	cs_json_add_str(root, "schema", PLAN_SCHEMA);
+	add_oid(obj, "commit", &info->base_commit);
+	add_oid(obj, "tree", &info->base_tree);
+	if (info->uncommitted_on.len)
+		add_oid(obj, "uncommitted_on", &info->uncommitted_on);
+	cs_json_add(root, "base", obj);
+	cs_json_add_str(root, "continues", info->start_commit.len ? info->continues : NULL);
+	cs_json_add_str(root, "profile", run->profile.name);
+	cs_json_add_str(root, "program", run->program);
+	cs_json_add_int(root, "hidden_files", info->visible_tree.len ? info->hidden_files : 0);
+	cs_json_add(root, "carried", cs_json_words(&info->carried));
+	cs_json_add(root, "hosts", hosts_to_json(run));
+	cs_json_add_bytes(root, "policy", policy->data, policy->len);
+	cs_json_add(root, "sandbox", cs_plan_to_json(&run->plan));
+	return root;
+}
+
+int plan_show(struct run *run, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf policy = CS_BUF_INIT;
+	int rc = layout_plan(run, err);
+
+	if (rc < 0)
+		return rc;
+	cs_policy_format(&policy, run->policy, true);
+	if (run->opts->json) {
+		AUTO_JSON cJSON *root = plan_to_json(run, &policy);
+
+		cs_json_print(&text, root, true);
+	} else {
+		add_subject(&text, run);
+		add_hosts(&text, run);
+		cs_buf_addf(&text, "\n%s\n", policy.data);
+		cs_plan_format(&text, &run->plan);
+	}
+	if (fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout))
+		return cs_err_sys(err, "write the plan");
+	run->status = 0;
+	return 0;
+}

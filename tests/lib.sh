@@ -24,6 +24,8 @@ CS_AS=${CS_AS:-$([ "$(id -u)" = 0 ] && echo root || echo user)}
 CS_LONG=${CS_LONG:-}
 passed=0 failed=0
 
+# Paths stand in patterns: no others than these characters.
+[[ ${TMPDIR:-/tmp} != *[!A-Za-z0-9/._-]* ]] || TMPDIR=/tmp
 SCRATCH=$(mktemp -d "${TMPDIR:-/tmp}/countersign.XXXXXX")
 chmod 755 "$SCRATCH"
 mkdir -p "$SCRATCH/home/.config/countersign"

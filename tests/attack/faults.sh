@@ -25,11 +25,12 @@ faulty() {
 run() { faulty "$1" git-agent-run --no-tty -- sh -c "$agent"; }
 log() { in_dir "$repo" git-agent-log "$@" 2>&1; }
 mounts() { sort /proc/self/mountinfo; }
-# Those that nothing lives in, now and a second later: the others are of tests beside this one.
+# Those that nothing lives in, and that stay: the others are of tests beside this one.
 cgroups() {
-	local list
+	local list i
 	list=$(empty_cgroups)
-	[ -z "$list" ] || { sleep 1 && comm -12 <(echo "$list") <(empty_cgroups); }
+	for ((i = 0; i < 20 && ${#list}; i++)); do sleep 1 && list=$(comm -12 <(echo "$list") <(empty_cgroups)); done
+	echo "$list"
 }
 empty_cgroups() {
 	local dir

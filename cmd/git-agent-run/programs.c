@@ -9,8 +9,10 @@
  * programs: there only names count, or every one of them would be the forbidden one.
  *
  * Paths are resolved beneath the root of the process that stands still, and never by a magic link.
- * What they lead to may change as soon as somebody inside can write there: good for a hint, and
- * used as none but that.
+ * What they lead to may change as soon as somebody inside can write there. So a program that somebody
+ * can change is hashed before anything has run; and what a script's or a loader's path leads to is what
+ * stood there when we looked, and no more. What cannot be looked at (a descriptor, a file that is
+ * changed while it is hashed) counts as the program, where it could be it.
  */
 #include "report.h"
 
@@ -19,9 +21,10 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
-#define HASH_MAX   (UINT64_C(64) << 20) /* bytes; larger programs have no digest here */
+#define HASH_MAX   (UINT64_C(64) << 20) /* bytes; of larger programs the length alone is compared */
 #define PER_NAME   8			/* files of one name along PATH */
 #define PATH_SHOWN 4096
 
@@ -42,9 +45,19 @@ struct programs {
 		char *name; /* as in the rule; with a slash: a path */
 		struct program_file *files[PER_NAME];
 		size_t n;
+		bool has_scripts;
 	} * list;
 	size_t n, cap;
+	struct program loaders;
 };
+
+/* Of the systems that there are: names without a program of theirs. */
+static const char *const loaders[] = {
+	"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux.so.2",	    "/libx32/ld-linux-x32.so.2",
+	"/lib/ld-linux-aarch64.so.1",  "/lib/ld-linux-armhf.so.3",  "/lib/ld-musl-x86_64.so.1",
+	"/lib/ld-musl-i386.so.1",      "/lib/ld-musl-aarch64.so.1",
+};
+_Static_assert(CS_COUNT(loaders) <= PER_NAME, "no room for the loaders");
 
 struct programs *programs_new(const struct cs_policy *policy, const struct cs_strv *path, uid_t uid)
 {
@@ -63,37 +76,76 @@ struct programs *programs_new(const struct cs_policy *policy, const struct cs_st
 	return p;
 }
 
+static void release(struct program *program)
+{
+	for (size_t k = 0; k < program->n; k++)
+		free(program->files[k]);
+	free(program->name);
+}
+
 void programs_free(struct programs *p)
 {
-	for (size_t i = 0; p && i < p->n; i++) {
-		for (size_t k = 0; k < p->list[i].n; k++)
-			free(p->list[i].files[k]);
-		free(p->list[i].name);
-	}
-	if (p)
-		free(p->list);
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->n; i++)
+		release(&p->list[i]);
+	release(&p->loaders);
+	free(p->list);
 	free(p);
 }
 
 /* ---- files of the run -------------------------------------------------------------------- */
 
-/* A path as process pid has it, or -1. */
-static int open_inside(pid_t pid, const char *cwd, const char *path, int flags)
+static int open_in(int root_fd, const char *path, int flags, uint64_t resolve)
 {
 	struct open_how how = { .flags = (uint64_t)flags | O_CLOEXEC,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS };
+				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | resolve };
+
+	return (int)syscall(SYS_openat2, root_fd, path, &how, sizeof(how));
+}
+
+/* Whether cwd names the working directory: it may be gone, or too deep for a name. */
+static bool is_cwd(pid_t pid, int root_fd, const char *cwd)
+{
+	AUTO_FREE char *link = cs_asprintf("/proc/%d/cwd", (int)pid);
+	AUTO_FD int fd = cwd[0] == '/' ? open_in(root_fd, cwd, O_PATH, 0) : -1;
+	struct stat named, real;
+
+	return fd >= 0 && fstat(fd, &named) == 0 && stat(link, &real) == 0 &&
+	       named.st_dev == real.st_dev && named.st_ino == real.st_ino;
+}
+
+/*
+ * A path as process pid has it, or -1: ENOENT, there is none; ESTALE, its working directory has no
+ * name. proc's links to itself lead to nothing for us: missing is what is so without a link.
+ */
+static int open_inside(pid_t pid, const char *cwd, const char *path, int flags)
+{
 	AUTO_FREE char *full = path[0] == '/' ? cs_strdup(path) : cs_asprintf("%s/%s", cwd, path);
 	AUTO_FREE char *root = cs_asprintf("/proc/%d/root", (int)pid);
 	AUTO_FD int root_fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
 
-	return root_fd < 0 ? -1 : (int)syscall(SYS_openat2, root_fd, full, &how, sizeof(how));
+	if (root_fd < 0)
+		return -1;
+	if (path[0] != '/' && !is_cwd(pid, root_fd, cwd)) {
+		errno = ESTALE;
+		return -1;
+	}
+	fd = open_in(root_fd, full, flags, 0);
+	if (fd < 0 && errno == ENOENT) /* now ELOOP, where there is a link */
+		fd = open_in(root_fd, full, flags, RESOLVE_NO_SYMLINKS);
+	return fd;
 }
 
 static bool stat_inside(struct stat *st, pid_t pid, const char *cwd, const char *path)
 {
 	AUTO_FD int fd = open_inside(pid, cwd, path, O_PATH);
 
-	return fd >= 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode);
+	if (fd < 0 || fstat(fd, st) < 0)
+		return false;
+	errno = 0; /* no regular file: nothing that runs */
+	return S_ISREG(st->st_mode);
 }
 
 /* Leaves hex "" when it cannot be read, or has changed its length. */
@@ -155,22 +207,46 @@ static bool is_script(pid_t pid, const char *path)
 	return fd >= 0 && read(fd, head, 2) == 2 && !memcmp(head, "#!", 2);
 }
 
+/* Whether nobody inside can change what stands there. */
+static bool is_fixed(pid_t pid, const char *path)
+{
+	AUTO_FD int fd = open_inside(pid, "/", path, O_PATH);
+	struct statvfs fs;
+
+	return fd >= 0 && fstatvfs(fd, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
 static void add_file(struct programs *p, struct program *program, pid_t pid, const char *path)
 {
 	struct program_file *f;
 	struct stat st;
 
 	if (program->n == PER_NAME || strlen(path) >= PATH_SHOWN ||
-	    !stat_inside(&st, pid, "/", path) || !is_called(pid, path, program->name))
+	    !stat_inside(&st, pid, "/", path))
 		return;
+	for (size_t i = 0; i < program->n; i++)
+		if (program->files[i]->dev == st.st_dev && program->files[i]->ino == st.st_ino)
+			return;
 	f = cs_calloc(1, sizeof(*f));
 	f->dev = st.st_dev;
 	f->ino = st.st_ino;
 	f->size = (uint64_t)st.st_size;
 	f->readable = is_readable(p, &st);
 	memcpy(f->path, path, strlen(path) + 1);
+	if (!is_fixed(pid, path)) {
+		hash_inside(f->sha256, pid, "/", path, f->size);
+		f->hashed = true;
+	}
 	program->files[program->n++] = f;
-	p->has_scripts |= is_script(pid, path);
+	program->has_scripts |= is_script(pid, path);
+}
+
+static void add_called(struct programs *p, struct program *program, pid_t pid, const char *path)
+{
+	if (!is_called(pid, path, program->name))
+		return;
+	add_file(p, program, pid, path);
+	p->has_scripts |= program->has_scripts;
 }
 
 void programs_find(struct programs *p, pid_t pid)
@@ -181,43 +257,52 @@ void programs_find(struct programs *p, pid_t pid)
 	if (root_fd < 0)
 		return;
 	p->found = true;
+	for (size_t i = 0; i < CS_COUNT(loaders); i++)
+		add_file(p, &p->loaders, pid, loaders[i]);
 	for (size_t i = 0; i < p->n; i++) {
 		struct program *program = &p->list[i];
 
 		if (strchr(program->name, '/'))
-			add_file(p, program, pid, program->name);
+			add_called(p, program, pid, program->name);
 		for (size_t k = 0; !strchr(program->name, '/') && k < p->path->n; k++) {
 			AUTO_FREE char *path = cs_asprintf("%s/%s", p->path->v[k], program->name);
-			add_file(p, program, pid, path);
+			add_called(p, program, pid, path);
 		}
 	}
 }
 
 /* ---- what is about to run ---------------------------------------------------------------- */
 
-void subject_look(struct subject_file *file, const struct subject *s, const char *path)
+struct subject_file *subject_look(struct subject *s, const char *path, const char *arg)
 {
+	struct subject_file *file = &s->files[s->n++];
 	struct stat st;
 
-	*file = (struct subject_file){ .name = last_component(path), .path = path };
-	if (!stat_inside(&st, s->pid, s->cwd, path))
-		return;
-	file->dev = st.st_dev;
-	file->ino = st.st_ino;
-	file->size = (uint64_t)st.st_size;
+	*file = (struct subject_file){
+		.name = last_component(path), .path = path, .argv0 = path, .arg = arg
+	};
+	if (stat_inside(&st, s->pid, s->cwd, path)) {
+		file->dev = st.st_dev;
+		file->ino = st.st_ino;
+		file->size = (uint64_t)st.st_size;
+	} else {
+		file->unknown = errno && errno != ENOENT;
+	}
+	return file;
 }
 
+/* Of one length: whether they have the same content, or cannot be compared. */
 static bool has_same_content(struct program_file *f, struct subject_file *file,
 			     const struct subject *s)
 {
-	if (f->size != file->size)
+	if (f->size != file->size || !f->readable)
 		return false;
 	if (!file->sha256[0] && file->path)
 		hash_inside(file->sha256, s->pid, s->cwd, file->path, file->size);
 	if (!f->hashed)
 		hash_inside(f->sha256, s->pid, "/", f->path, f->size);
 	f->hashed = true;
-	return f->sha256[0] && strcmp(f->sha256, file->sha256) == 0;
+	return !f->sha256[0] || !file->sha256[0] || strcmp(f->sha256, file->sha256) == 0;
 }
 
 static bool is_file(const struct program *program, struct subject_file *file,
@@ -232,9 +317,19 @@ static bool is_file(const struct program *program, struct subject_file *file,
 	return false;
 }
 
-bool programs_is(struct programs *p, size_t rule, struct subject *s)
+bool programs_is(struct programs *p, size_t rule, const struct subject *s,
+		 struct subject_file *file)
 {
-	return is_file(&p->list[rule], &s->image, s) || is_file(&p->list[rule], &s->script, s);
+	const struct program *program = &p->list[rule];
+
+	if (file->unknown)
+		return !file->script || program->has_scripts;
+	return is_file(program, file, s);
+}
+
+bool programs_is_loader(struct programs *p, const struct subject *s, struct subject_file *file)
+{
+	return is_file(&p->loaders, file, s);
 }
 
 bool programs_have_scripts(const struct programs *p)

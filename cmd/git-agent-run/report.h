@@ -58,16 +58,26 @@ void report_add(struct report *r, const char *type, cJSON *fields);
 void report_unreachable(struct report *r, const char *host, uint16_t port, const char *why);
 
 /* What is about to run, as rules see it: the image, and a script that it is to read. */
+/* One thing that an exec may be said to run, with the arguments that are its own. */
+struct subject_file {
+	const char *name;	 /* last component */
+	const char *path;	 /* where it can be read, where sha256 is not known; or NULL */
+	const char *argv0, *arg; /* the first argument behind, or NULL */
+	uint64_t dev, ino, size; /* 0: not known */
+	bool script;
+	bool unknown; /* there is something, and it cannot be looked at */
+	char sha256[CS_SHA256_HEX];
+};
+
+#define SUBJECT_WORDS 10 /* five scripts, as many as the kernel follows, with an argument each */
+#define SUBJECT_FILES (SUBJECT_WORDS + 3)
+
+/* What is about to run. */
 struct subject {
 	pid_t pid; /* stands still */
 	const char *cwd;
-	const char *argv0, *arg; /* the first argument behind, or NULL */
-	struct subject_file {
-		const char *name; /* last component */
-		const char *path; /* where it can be read, where sha256 is not known; or NULL */
-		uint64_t dev, ino, size; /* 0: not known */
-		char sha256[CS_SHA256_HEX];
-	} image, script;
+	struct subject_file files[SUBJECT_FILES];
+	size_t n;
 };
 
 /* programs.c: which files the rules' programs are. Borrows path. Rules by their place in the policy. */
@@ -76,12 +86,16 @@ struct programs *programs_new(const struct cs_policy *policy, const struct cs_st
 void programs_free(struct programs *programs);
 /* Looks for them, once, where pid sees them. */
 void programs_find(struct programs *programs, pid_t pid);
-bool programs_is(struct programs *programs, size_t rule, struct subject *subject);
+/* True also for a file that may be the rule's program, and cannot be looked at. */
+bool programs_is(struct programs *programs, size_t rule, const struct subject *subject,
+		 struct subject_file *file);
+bool programs_is_loader(struct programs *programs, const struct subject *subject,
+			struct subject_file *file);
 bool programs_have_scripts(const struct programs *programs);
 /* Whether the program may be one that the run's user cannot read; also where it was not found. */
 bool programs_may_be_unreadable(const struct programs *programs, size_t rule);
-/* Takes path, as the subject has it, for file. */
-void subject_look(struct subject_file *file, const struct subject *subject, const char *path);
+/* Takes path, as the subject has it, for the next of its files, whose arguments begin at arg. */
+struct subject_file *subject_look(struct subject *subject, const char *path, const char *arg);
 
 /* rules.c */
 struct judgement {

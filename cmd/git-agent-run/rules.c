@@ -31,16 +31,51 @@ static const struct {
 	{ "git", "--work-tree" },
 	{ "git", "--namespace" },
 	{ "git", "--config-env" },
-	{ "git", "--exec-path" },
+	{ "git", "--shallow-file" },
+	{ "git", "--super-prefix" },
+	{ "git", "--attr-source" },
 	{ "docker", "--context" },
+	{ "docker", "-c" },
 	{ "docker", "-H" },
+	{ "docker", "--host" },
+	{ "docker", "-l" },
+	{ "docker", "--log-level" },
+	{ "docker", "--tlscacert" },
+	{ "docker", "--tlscert" },
+	{ "docker", "--tlskey" },
 	{ "docker", "--config" },
 	{ "kubectl", "-n" },
 	{ "kubectl", "--context" },
 	{ "kubectl", "--namespace" },
+	{ "kubectl", "--kubeconfig" },
+	{ "kubectl", "--cluster" },
+	{ "kubectl", "--user" },
+	{ "kubectl", "-s" },
+	{ "kubectl", "--server" },
+	{ "kubectl", "--token" },
+	{ "kubectl", "--as" },
+	{ "kubectl", "--as-group" },
+	{ "kubectl", "--as-uid" },
+	{ "kubectl", "--cache-dir" },
+	{ "kubectl", "--certificate-authority" },
+	{ "kubectl", "--client-certificate" },
+	{ "kubectl", "--client-key" },
+	{ "kubectl", "--tls-server-name" },
+	{ "kubectl", "--request-timeout" },
+	{ "kubectl", "-v" },
 	{ "npm", "--prefix" },
+	{ "npm", "-C" },
+	{ "npm", "--registry" },
+	{ "npm", "--loglevel" },
+	{ "npm", "--userconfig" },
+	{ "npm", "-w" },
+	{ "npm", "--workspace" },
 	{ "cargo", "--config" },
+	{ "cargo", "--color" },
+	{ "cargo", "-C" },
+	{ "cargo", "-Z" },
 	{ "gh", "-R" },
+	{ "gh", "--repo" },
 	{ "ld.so", "--argv0" },
 	{ "ld.so", "--preload" },
 	{ "ld.so", "--library-path" },
@@ -76,6 +111,13 @@ static const char *next_arg(const struct cs_trace_exec *exec, const char *arg)
 	return next < end ? next : NULL;
 }
 
+/* Whether arg, or what comes behind it where that is NULL, was too long to be kept whole. */
+static bool is_cut(const struct cs_trace_exec *exec, const char *arg)
+{
+	return exec->argv_len < exec->argv_total &&
+	       (!arg || arg + strlen(arg) >= exec->argv + exec->argv_len);
+}
+
 /* Behind the options that stand at arg, NULL for none. */
 static const char *skip_options(const struct cs_trace_exec *exec, const char *program,
 				const char *arg)
@@ -98,53 +140,104 @@ static bool is_loader(const char *path)
 	return !strcmp(name, "ld.so") || (!strncmp(name, "ld-", 3) && strstr(name, ".so."));
 }
 
-static void subject_of(struct subject *s, const struct report *r, const struct cs_trace_exec *e)
+/* What the loader with these arguments starts. Its options begin with two dashes, and no name does. */
+static void add_loaded(struct subject *s, const struct cs_trace_exec *e, const char *arg)
 {
-	const char *loaded = NULL;
+	while (arg && !strncmp(arg, "--", 2) && arg[2]) {
+		bool value = takes_value("ld.so", arg);
 
-	*s = (struct subject){ .pid = e->pid, .cwd = e->cwd };
-	s->image = (struct subject_file){
-		.name = last_component(e->exe), .dev = e->dev, .ino = e->ino, .size = e->size
-	};
-	memcpy(s->image.sha256, e->sha256, sizeof s->image.sha256);
-	s->script.name = last_component(e->file);
-	s->argv0 = e->argv_len ? e->argv : "";
-	s->arg = e->argv_len ? next_arg(e, e->argv) : NULL;
-	/* A copy of the loader by another name loads, too; that is beyond what rules see. */
-	if (is_loader(e->exe) || is_loader(e->file))
-		loaded = skip_options(e, "ld.so", s->arg);
-	if (loaded) {
-		subject_look(&s->image, s, loaded);
-		s->argv0 = loaded;
-		s->arg = next_arg(e, loaded);
-	} else if (e->file[0] && (!e->at_exec || programs_have_scripts(r->programs))) {
-		subject_look(&s->script, s,
-			     e->file); /* a hint: the name may lead elsewhere by now */
+		arg = next_arg(e, arg);
+		if (value && arg)
+			arg = next_arg(e, arg);
 	}
+	if (arg && !strcmp(arg, "--"))
+		arg = next_arg(e, arg);
+	if (!arg && !is_cut(e, NULL))
+		return; /* it says how it is used, or what it knows */
+	if (!arg || is_cut(e, arg))
+		s->files[s->n++] =
+			(struct subject_file){ .name = "", .argv0 = "", .unknown = true };
+	else /* a name without a slash is looked for, we do not know where */
+		subject_look(s, arg, next_arg(e, arg))->unknown |= !strchr(arg, '/');
+}
+
+static bool is_same_file(const struct subject_file *a, const struct subject_file *b)
+{
+	return a->ino && a->dev == b->dev && a->ino == b->ino;
+}
+
+/*
+ * In front of a script the kernel puts its interpreter, with an argument where the script gives one;
+ * where the interpreter is a script, too, again. Its name is the one that was asked for. A binary
+ * that is told its own name looks the same, and is told apart by its file.
+ */
+static void add_scripts(struct subject *s, const struct cs_trace_exec *e, const char *arg)
+{
+	size_t before = s->n;
+	size_t last = 0;
+	size_t i = 0;
+	bool binary = is_same_file(subject_look(s, e->file, NULL), &s->files[0]);
+
+	s->n = before;
+	for (const char *a = arg; a && !binary && i < SUBJECT_WORDS; a = next_arg(e, a))
+		if (++i && !strcmp(a, e->file))
+			last = i;
+	for (i = 0; i < last; i++, arg = next_arg(e, arg))
+		subject_look(s, arg, next_arg(e, arg))->script = true;
+}
+
+static void subject_of(struct subject *s, struct report *r, const struct cs_trace_exec *e)
+{
+	const char *argv0 = e->argv_len ? e->argv : "";
+	const char *arg = e->argv_len ? next_arg(e, e->argv) : NULL;
+	struct subject_file *image = &s->files[s->n = 0];
+
+	*s = (struct subject){ .pid = e->pid, .cwd = e->cwd, .n = 1 };
+	*image = (struct subject_file){ .name = last_component(e->exe),
+					.argv0 = argv0,
+					.arg = arg,
+					.dev = e->dev,
+					.ino = e->ino,
+					.size = e->size };
+	memcpy(image->sha256, e->sha256, sizeof image->sha256);
+	s->files[s->n++] = (struct subject_file){ .name = last_component(argv0),
+						  .argv0 = argv0,
+						  .arg = arg };
+	if (!e->at_exec && e->file[0])
+		subject_look(s, e->file, arg)->argv0 = argv0;
+	else
+		s->files[s->n++] = (struct subject_file){ .name = last_component(e->file),
+							  .argv0 = argv0,
+							  .arg = arg };
+	if (is_loader(e->exe) || is_loader(e->file) || programs_is_loader(r->programs, s, image))
+		add_loaded(s, e, arg);
+	else if (e->at_exec && programs_have_scripts(r->programs))
+		add_scripts(s, e, arg); /* hints: the names may lead elsewhere by now */
 }
 
 /* ---- rules ------------------------------------------------------------------------------- */
 
-/* The word of a name like git-push, which is git's own for git push. */
+/* The word of a name like git-push, which is git's own for git push; other programs have none. */
 static const char *word_of_name(const char *program, const char *argv0)
 {
 	const char *name = last_component(argv0);
-	size_t len = strlen(program);
 
-	return !strncmp(name, program, len) && name[len] == '-' ? name + len + 1 : NULL;
+	return !strcmp(program, "git") && !strncmp(name, "git-", 4) ? name + 4 : NULL;
 }
 
-static bool words_match(const struct cs_trace_exec *e, const struct subject *s, const char *program,
-			const char *words)
+static bool words_match(const struct cs_trace_exec *e, const struct subject_file *f,
+			const char *program, const char *words)
 {
-	const char *word = word_of_name(program, s->argv0);
-	const char *arg = s->arg;
+	const char *word = word_of_name(program, f->argv0);
+	const char *arg = f->arg;
 
 	while (*words) {
 		size_t len = strcspn(words, " ");
 
 		if (!word) {
 			word = skip_options(e, program, arg);
+			if (is_cut(e, word))
+				return true;
 			arg = word ? next_arg(e, word) : NULL;
 		}
 		if (!word || strlen(word) != len || strncmp(word, words, len) != 0)
@@ -164,12 +257,16 @@ static bool matches(struct report *r, const struct cs_command_rule *rule, size_t
 	AUTO_FREE char *path = cs_strndup(rule->words, len);
 	const char *program = last_component(path);
 
-	/* A rule that names a path means that file alone; any other one every file of this name. */
-	if ((program != path ||
-	     (strcmp(s->image.name, program) && strcmp(s->script.name, program))) &&
-	    !programs_is(r->programs, i, s))
-		return false;
-	return words_match(e, s, program, rest);
+	for (size_t k = 0; k < s->n; k++) {
+		struct subject_file *f = &s->files[k];
+		/* A rule that names a path means that file; any other one every file of this name. */
+		bool named = program == path && !strcmp(f->name, program);
+
+		if (words_match(e, f, program, rest) &&
+		    (named || programs_is(r->programs, i, s, f)))
+			return true;
+	}
+	return false;
 }
 
 /* Whether an exec that nobody could look at might be what the rule is about. */

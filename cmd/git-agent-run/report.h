@@ -100,8 +100,9 @@ struct subject_file *subject_look(struct subject *subject, const char *path, con
 /* rules.c */
 struct judgement {
 	bool allow;
-	const struct cs_command_rule *rule; /* the strictest one that matches, or could; NULL: none */
-	const char *why;		    /* it is not allowed; NULL: the rule says no more */
+	const struct cs_command_rule
+		*rule;	 /* the strictest one that matches, or could; NULL: none */
+	const char *why; /* it is not allowed; NULL: the rule says no more */
 };
 void judge_command(struct judgement *out, struct report *r, const struct cs_trace_exec *exec);
 

@@ -200,9 +200,8 @@ static void subject_of(struct subject *s, struct report *r, const struct cs_trac
 					.ino = e->ino,
 					.size = e->size };
 	memcpy(image->sha256, e->sha256, sizeof image->sha256);
-	s->files[s->n++] = (struct subject_file){ .name = last_component(argv0),
-						  .argv0 = argv0,
-						  .arg = arg };
+	s->files[s->n++] =
+		(struct subject_file){ .name = last_component(argv0), .argv0 = argv0, .arg = arg };
 	if (!e->at_exec && e->file[0])
 		subject_look(s, e->file, arg)->argv0 = argv0;
 	else

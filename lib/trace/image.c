@@ -360,25 +360,29 @@ void image_read(struct cs_trace_exec *out, struct cs_trace *trace, const struct 
 	borrow(out, image);
 }
 
-/* Arguments from a caller's vector, as far as they can be read and there is room. */
+/*
+ * Arguments from a caller's vector, as far as they can be read and there is room. Where that is not
+ * all of them the total is more than what is kept; how much more is not known.
+ */
 static void guess_argv(struct cs_trace_exec *out, struct cs_buf *argv, const struct call *call)
 {
 	uint64_t pointers[GUESS_ARGS];
 	char one[PATH_MAX];
+	size_t i = 0;
 	size_t n;
 
 	cs_buf_truncate(argv, 0);
 	if (!call->argv)
 		return;
 	n = image_copy(pointers, call->tid, call->argv, sizeof(pointers)) / sizeof(*pointers);
-	for (size_t i = 0; i < n && pointers[i]; i++) {
+	for (; i < n && pointers[i]; i++) {
 		if (!image_copy_string(one, sizeof(one), call->tid, pointers[i]) ||
 		    argv->len + strlen(one) + 1 > CS_TRACE_ARGV_MAX)
 			break;
 		cs_buf_add(argv, one, strlen(one) + 1);
 		out->argc++;
 	}
-	out->argv_total = argv->len;
+	out->argv_total = argv->len + (i == n || pointers[i]);
 }
 
 void image_guess(struct cs_trace_exec *out, struct cs_trace *trace, const struct call *call,

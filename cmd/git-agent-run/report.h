@@ -57,7 +57,6 @@ void report_add(struct report *r, const char *type, cJSON *fields);
 /* The line for the agent to read. */
 void report_unreachable(struct report *r, const char *host, uint16_t port, const char *why);
 
-/* What is about to run, as rules see it: the image, and a script that it is to read. */
 /* One thing that an exec may be said to run, with the arguments that are its own. */
 struct subject_file {
 	const char *name;	 /* last component */
@@ -100,8 +99,8 @@ struct subject_file *subject_look(struct subject *subject, const char *path, con
 /* rules.c */
 struct judgement {
 	bool allow;
-	const struct cs_command_rule
-		*rule;	 /* the strictest one that matches, or could; NULL: none */
+	/* The strictest one that matches, or could; NULL: none. */
+	const struct cs_command_rule *rule;
 	const char *why; /* it is not allowed; NULL: the rule says no more */
 };
 void judge_command(struct judgement *out, struct report *r, const struct cs_trace_exec *exec);

@@ -230,6 +230,15 @@ static void warn(void *arg, const char *what)
 	note("%s", what);
 }
 
+/* The run is recorded: what cannot be packed now is by the next one. */
+static void pack(struct run *run)
+{
+	struct cs_err err = CS_ERR_INIT;
+
+	if (cs_runs_pack(run->repo, &err) < 0)
+		note("%s", err.msg);
+}
+
 static int finish(struct run *run, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf excludes = CS_BUF_INIT;
@@ -261,7 +270,9 @@ static int finish(struct run *run, struct cs_err *err)
 	/* The record holds everything; what cannot be removed now goes with the next listing. */
 	cs_worktree_release(&run->worktree);
 	run->worktree = (struct cs_worktree)CS_WORKTREE_INIT;
-	return cs_run_dir_remove(&run->dir, err);
+	rc = cs_run_dir_remove(&run->dir, err);
+	pack(run);
+	return rc;
 }
 
 /* What was asked for, checked in full before anything is made. */

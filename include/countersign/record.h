@@ -163,9 +163,9 @@ void cs_run_dir_close(struct cs_run_dir *dir);
 /* Removes the directory and everything in it; the lock is held until the end. */
 int cs_run_dir_remove(struct cs_run_dir *dir, struct cs_err *err) CS_CHECKED;
 /*
- * When there are many loose references of runs (a hundred; gc.auto / 67, never where that is 0),
- * packs them, their objects, and, beyond gc.autoPackLimit, small packs. Nothing is expired. A failure
- * loses nothing: the next call does it.
+ * When there are many loose references of runs (a hundred: gc.auto / 67; never where that is 0 or
+ * gc.packRefs is false), packs them, their objects, and, beyond gc.autoPackLimit, small packs. Nothing
+ * is expired. A failure loses nothing: the next call does it.
  */
 int cs_runs_pack(const struct cs_repo *repo, struct cs_err *err) CS_CHECKED;
 /* Moves what the agent remembers out of it; the run is recorded, and the directory goes next. */

@@ -23,6 +23,7 @@
 #include <grp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +57,16 @@ static int ask_number(long *out, const struct cs_repo *repo, const char *key, st
 	if (!errno && end != value && !*end)
 		*out = n;
 	return 0;
+}
+
+/* git's own word for it: then it is the user who packs references. */
+static int ask_pack_refs(bool *pack, const struct cs_repo *repo, struct cs_err *err)
+{
+	AUTO_FREE char *value = NULL;
+	int rc = cs_repo_config(&value, repo, "gc.packRefs", err);
+
+	*pack = !value || strcasecmp(value, "false");
+	return rc;
 }
 
 static bool is_hex(const char *name, size_t len)
@@ -224,11 +235,14 @@ int cs_runs_pack(const struct cs_repo *repo, struct cs_err *err)
 	struct packing p = { .git_dir = cs_repo_common_dir(repo), .loose = CS_STRV_INIT };
 	long objects = GC_AUTO;
 	long packs = GC_AUTO_PACKS;
+	bool may = false;
 	int rc = ask_number(&objects, repo, "gc.auto", err);
 
 	if (rc == 0)
 		rc = ask_number(&packs, repo, "gc.autoPackLimit", err);
-	if (rc == 0 && objects > 0) {
+	if (rc == 0)
+		rc = ask_pack_refs(&may, repo, err);
+	if (rc == 0 && may && objects > 0) {
 		list_loose(&p.loose, p.git_dir);
 		p.too_many_packs = has_too_many_packs(p.git_dir, packs);
 		if (p.loose.n && (long)p.loose.n >= objects / OBJECTS_PER_RUN)

@@ -73,8 +73,10 @@ int ask_policy(struct run *run, struct cs_err *err)
 	int rc;
 
 	cs_policy_new(&run->policy);
-	rc = cs_policy_load_operator(run->policy, run->operator.home, getenv("XDG_CONFIG_HOME"),
-				     o->policy, err);
+	rc = cs_policy_load_managed(run->policy, NULL, err);
+	if (!rc)
+		rc = cs_policy_load_operator(run->policy, run->operator.home,
+					     getenv("XDG_CONFIG_HOME"), o->policy, err);
 	for (size_t i = 0; i < o->allow_host.n && !rc; i++)
 		rc = cs_policy_set(run->policy, CS_LAYER_OPTION, "--allow-host", "network.allow",
 				   o->allow_host.v[i], err);

@@ -641,20 +641,26 @@ static int linger(int n, bool inside)
 	for (int i = 0; i < n; i++) {
 		int peers[2] = { -1, -1 };
 		int fd = lingering_socket(&peers[0]);
+		int closed[2]; /* has an end when we have closed fd */
 		pid_t pid;
+		char none;
 		int status;
 
 		if (fd >= 0 && inside)
 			fd = socket_with_inside(fd, &peers[1]);
-		if (fd < 0)
+		if (fd < 0 || pipe2(closed, O_CLOEXEC))
 			return complain("lingering socket");
 		pid = fork();
 		if (!pid) {
 			dup2(fd, 2);
-			run("/bin/echo", "echo", "linger");
+			close(closed[1]);
+			if (read(closed[0], &none, 1) == 0)
+				run("/bin/echo", "echo", "linger");
 			_exit(99);
 		}
 		close(fd);
+		close(closed[0]);
+		close(closed[1]);
 		status = wait_for(pid);
 		rc |= status != SIGKILL && status != 126 << 8;
 	}

@@ -552,7 +552,7 @@ static const struct {
 } debuggers[] = {
 	{ "strace", "strace -f -o log sh -c '/bin/echo a; /bin/echo b'; grep -c ' = 0$' log", NULL,
 	  3 },
-	{ "strace attaches", "sleep 1 & sleep 0.2; strace -q -p $! -o log; grep -c exited log",
+	{ "strace attaches", "sleep 2 & sleep 0.2; strace -q -p $! -o log; grep -c exited log",
 	  "1\n", 0 },
 	{ "LeakSanitizer",
 	  "echo 'int main(void) { return !__builtin_malloc(9); }' | gcc -fsanitize=address -xc - "
@@ -560,7 +560,8 @@ static const struct {
 	  " && ./l 2>&1 | grep -c 'leaked in'",
 	  "1\n", 0 },
 	{ "gdb",
-	  "gdb -q -batch -ex run -ex 'print 6*7' --args /bin/echo hello | grep -c 'hello\\|42'",
+	  "gdb -q -batch -ex run -ex 'print 6*7' --args /bin/echo hello | grep -c '^hello$\\|= "
+	  "42$'",
 	  "2\n", 2 },
 };
 

@@ -20,7 +20,7 @@ struct pruning {
 	size_t removed, interrupted;
 };
 
-/* [record] keep, of the operator's policy. */
+/* [record] keep: the operator's, within what the machine's owner demands. */
 static int default_age(int64_t *ms, struct cs_err *err)
 {
 	AUTO_POLICY struct cs_policy *policy = NULL;
@@ -28,8 +28,10 @@ static int default_age(int64_t *ms, struct cs_err *err)
 	int rc;
 
 	cs_policy_new(&policy);
-	rc = cs_policy_load_operator(policy, home ? home : "/", getenv("XDG_CONFIG_HOME"), NULL,
-				     err);
+	rc = cs_policy_load_managed(policy, NULL, err);
+	if (rc == 0)
+		rc = cs_policy_load_operator(policy, home ? home : "/", getenv("XDG_CONFIG_HOME"),
+					     NULL, err);
 	if (rc == 0)
 		rc = cs_policy_seal(policy, err);
 	if (rc == 0)

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define PLAN_SCHEMA "countersign.plan/v1"
 
@@ -22,7 +23,7 @@ static void add_subject(struct cs_buf *out, const struct run *run)
 		    info->uncommitted_on.len ? " (with what is not committed)" : "");
 	if (info->start_commit.len)
 		cs_buf_addf(out, "continues %s\n", info->continues);
-	cs_buf_addf(out, "profile %s\n", run->profile.name);
+	add_line(out, "profile", run->profile.name);
 	add_line(out, "program", run->program ? run->program : run->argv.v[0]);
 	if (info->visible_tree.len)
 		cs_buf_addf(out, "hidden %lld files\n", (long long)info->hidden_files);
@@ -45,6 +46,15 @@ static void add_hosts(struct cs_buf *out, const struct run *run)
 	}
 }
 
+/* Names of files and what stands in them: any bytes; NULL becomes null. */
+static void add_text(cJSON *obj, const char *key, const char *text)
+{
+	if (text)
+		cs_json_add_bytes(obj, key, text, strlen(text));
+	else
+		cs_json_add_str(obj, key, NULL);
+}
+
 static cJSON *hosts_to_json(const struct run *run)
 {
 	cJSON *array = cJSON_CreateArray();
@@ -52,22 +62,15 @@ static cJSON *hosts_to_json(const struct run *run)
 	for (size_t i = 0; i < run->n_rules; i++) {
 		cJSON *rule = cJSON_CreateObject();
 
-		cs_json_add_str(rule, "host", run->rules[i].host);
+		add_text(rule, "host", run->rules[i].host);
 		if (run->rules[i].port)
 			cs_json_add_int(rule, "port", run->rules[i].port);
 		else
 			cs_json_add_str(rule, "port", NULL);
-		cs_json_add_str(rule, "origin", run->rules[i].origin);
+		add_text(rule, "origin", run->rules[i].origin);
 		cJSON_AddItemToArray(array, rule);
 	}
 	return array;
-}
-
-static void add_oid(cJSON *obj, const char *key, const struct cs_oid *oid)
-{
-	char hex[CS_OID_HEX];
-
-	cs_json_add_str(obj, key, oid->len ? cs_oid_hex(hex, oid) : NULL);
 }
 
 static cJSON *plan_to_json(const struct run *run, const struct cs_buf *policy)
@@ -77,14 +80,14 @@ static cJSON *plan_to_json(const struct run *run, const struct cs_buf *policy)
 	cJSON *obj = cJSON_CreateObject();
 
 	cs_json_add_str(root, "schema", PLAN_SCHEMA);
-	add_oid(obj, "commit", &info->base_commit);
-	add_oid(obj, "tree", &info->base_tree);
+	cs_json_add_oid(obj, "commit", &info->base_commit);
+	cs_json_add_oid(obj, "tree", &info->base_tree);
 	if (info->uncommitted_on.len)
-		add_oid(obj, "uncommitted_on", &info->uncommitted_on);
+		cs_json_add_oid(obj, "uncommitted_on", &info->uncommitted_on);
 	cs_json_add(root, "base", obj);
 	cs_json_add_str(root, "continues", info->start_commit.len ? info->continues : NULL);
-	cs_json_add_str(root, "profile", run->profile.name);
-	cs_json_add_str(root, "program", run->program);
+	add_text(root, "profile", run->profile.name);
+	add_text(root, "program", run->program);
 	cs_json_add_int(root, "hidden_files", info->visible_tree.len ? info->hidden_files : 0);
 	cs_json_add(root, "carried", cs_json_words(&info->carried));
 	cs_json_add(root, "hosts", hosts_to_json(run));
@@ -109,7 +112,9 @@ int plan_show(struct run *run, struct cs_err *err)
 	} else {
 		add_subject(&text, run);
 		add_hosts(&text, run);
-		cs_buf_addf(&text, "\n%s\n", policy.data);
+		cs_buf_addc(&text, '\n');
+		cs_escape_terminal(&text, policy.data, policy.len, CS_ESCAPE_TEXT);
+		cs_buf_addc(&text, '\n');
 		cs_plan_format(&text, &run->plan);
 	}
 	if (fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout))

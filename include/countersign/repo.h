@@ -28,6 +28,7 @@ struct cs_oid {
 
 bool cs_oid_equal(const struct cs_oid *a, const struct cs_oid *b);
 char *cs_oid_hex(char out[CS_OID_HEX], const struct cs_oid *oid); /* "" for no object */
+void cs_json_add_oid(cJSON *obj, const char *key, const struct cs_oid *oid); /* null for none */
 /* Exactly 40 or 64 lower-case digits; 0 or CS_CORRUPT. */
 int cs_oid_parse(struct cs_oid *out, const char *hex);
 

@@ -45,13 +45,6 @@ static cJSON *add_object(cJSON *parent, const char *key)
 	return obj;
 }
 
-static void add_oid(cJSON *obj, const char *key, const struct cs_oid *oid)
-{
-	char hex[CS_OID_HEX];
-
-	cs_json_add_str(obj, key, oid->len ? cs_oid_hex(hex, oid) : NULL);
-}
-
 static void add_time(cJSON *obj, const char *key, int64_t ns)
 {
 	char text[CS_TIME_LEN];
@@ -100,7 +93,7 @@ static void add_run(cJSON *obj, const struct cs_signoff *s)
 	}
 	run = add_object(obj, "run");
 	cs_json_add_str(run, "id", s->run);
-	add_oid(run, "record", &s->record);
+	cs_json_add_oid(run, "record", &s->record);
 }
 
 static void add_predicate(cJSON *root, const struct cs_signoff *s)
@@ -109,9 +102,9 @@ static void add_predicate(cJSON *root, const struct cs_signoff *s)
 
 	cs_json_add_bytes(p, "repository", s->repository, strlen(s->repository));
 	cs_json_add_str(p, "targetRef", s->target_ref);
-	add_oid(p, "fromID", &s->base_commit);
-	add_oid(p, "targetBase", &s->target_base);
-	add_oid(p, "targetID", &s->tree);
+	cs_json_add_oid(p, "fromID", &s->base_commit);
+	cs_json_add_oid(p, "targetBase", &s->target_base);
+	cs_json_add_oid(p, "targetID", &s->tree);
 	cs_json_add_str(add_object(p, "changeDigest"), "sha256", s->change_digest);
 	add_transitions(p, &s->change);
 	cs_json_add(p, "acknowledged", cs_json_words(&s->acknowledged));
@@ -137,8 +130,8 @@ void cs_signoff_format(struct cs_buf *out, const struct cs_signoff *s)
 	cs_json_add(root, "subject", array);
 	cs_json_add_str(subject, "name", SUBJECT_NAME);
 	digest = add_object(subject, "digest");
-	add_oid(digest, "gitCommit", &s->commit);
-	add_oid(digest, "gitTree", &s->tree);
+	cs_json_add_oid(digest, "gitCommit", &s->commit);
+	cs_json_add_oid(digest, "gitTree", &s->tree);
 	cJSON_AddItemToArray(array, subject);
 	cs_json_add_str(root, "predicateType", CS_REVIEW_PREDICATE);
 	add_predicate(root, s);

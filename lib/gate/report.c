@@ -114,20 +114,13 @@ void cs_gate_explain(struct cs_buf *out, const struct cs_gate_report *report, si
 
 /* ---- for programs ---- */
 
-static void add_oid(cJSON *obj, const char *key, const struct cs_oid *oid)
-{
-	char hex[CS_OID_HEX];
-
-	cs_json_add_str(obj, key, oid->len ? cs_oid_hex(hex, oid) : NULL);
-}
-
 static cJSON *reason_json(const struct cs_gate_reason *reason)
 {
 	cJSON *obj = cJSON_CreateObject();
 
 	cs_json_add_str(obj, "weight", word_of(verdict_words, reason->weight));
 	cs_json_add_str(obj, "rule", reason->rule);
-	add_oid(obj, "commit", &reason->commit);
+	cs_json_add_oid(obj, "commit", &reason->commit);
 	if (reason->path)
 		cs_json_add_bytes(obj, "path", reason->path, strlen(reason->path));
 	else
@@ -143,7 +136,7 @@ static cJSON *commit_json(const struct cs_gate_commit *c)
 	cJSON *obj = cJSON_CreateObject();
 	cJSON *principals = cJSON_CreateArray();
 
-	add_oid(obj, "id", &c->oid);
+	cs_json_add_oid(obj, "id", &c->oid);
 	cs_json_add_bool(obj, "needed", c->needed);
 	cs_json_add_bool(obj, "covered", c->covered);
 	cs_json_add_bool(obj, "carried", c->carried);

@@ -117,13 +117,6 @@ static void add_text(cJSON *obj, const char *key, const char *s)
 		cs_json_add_str(obj, key, NULL);
 }
 
-static void add_oid(cJSON *obj, const char *key, const struct cs_oid *oid)
-{
-	char hex[CS_OID_HEX];
-
-	cs_json_add_str(obj, key, oid->len ? cs_oid_hex(hex, oid) : NULL);
-}
-
 static void add_digest(cJSON *obj, const char *key, const char *hex)
 {
 	cs_json_add_str(obj, key, *hex ? hex : NULL);
@@ -277,25 +270,25 @@ cJSON *cs_run_info_to_json(const struct cs_run_info *info)
 	add_text(root, "title", info->title);
 	cs_json_add_str(root, "state", cs_run_state_name(info->state));
 	obj = add_object(root, "base");
-	add_oid(obj, "commit", &info->base_commit);
-	add_oid(obj, "tree", &info->base_tree);
+	cs_json_add_oid(obj, "commit", &info->base_commit);
+	cs_json_add_oid(obj, "tree", &info->base_tree);
 	if (info->uncommitted_on.len)
-		add_oid(obj, "uncommitted_on", &info->uncommitted_on);
+		cs_json_add_oid(obj, "uncommitted_on", &info->uncommitted_on);
 	if (info->start_commit.len) {
 		obj = add_object(root, "start");
 		cs_json_add_str(obj, "continues", info->continues);
-		add_oid(obj, "commit", &info->start_commit);
-		add_oid(obj, "tree", &info->start_tree);
+		cs_json_add_oid(obj, "commit", &info->start_commit);
+		cs_json_add_oid(obj, "tree", &info->start_tree);
 	}
 	if (info->visible_tree.len) {
 		obj = add_object(root, "hidden");
 		cs_json_add_int(obj, "files", info->hidden_files);
-		add_oid(obj, "visible_tree", &info->visible_tree);
+		cs_json_add_oid(obj, "visible_tree", &info->visible_tree);
 	}
 	if (info->change_commit.len) {
 		obj = add_object(root, "change");
-		add_oid(obj, "commit", &info->change_commit);
-		add_oid(obj, "tree", &info->change_tree);
+		cs_json_add_oid(obj, "commit", &info->change_commit);
+		cs_json_add_oid(obj, "tree", &info->change_tree);
 		add_digest(obj, "digest", info->change_digest);
 	} else {
 		cs_json_add_str(root, "change", NULL);

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -60,12 +61,15 @@ static int ask_number(long *out, const struct cs_repo *repo, const char *key, st
 }
 
 /* git's own word for it: then it is the user who packs references. */
-static int ask_pack_refs(bool *pack, const struct cs_repo *repo, struct cs_err *err)
+static int ask_pack_refs(bool *may, const struct cs_repo *repo, struct cs_err *err)
 {
+	static const char *const never[] = { "false", "no", "off", "0", "" };
 	AUTO_FREE char *value = NULL;
 	int rc = cs_repo_config(&value, repo, "gc.packRefs", err);
 
-	*pack = !value || strcasecmp(value, "false");
+	*may = !value || strcasecmp(value, "notbare") || cs_repo_worktree(repo);
+	for (size_t i = 0; value && i < CS_COUNT(never); i++)
+		*may &= strcasecmp(value, never[i]) != 0;
 	return rc;
 }
 
@@ -196,8 +200,17 @@ static int pack(const struct packing *p, struct cs_err *err)
 	return rc;
 }
 
-/* In a process of the owner's, so that what git writes and removes is his doing. */
-static int pack_as(const struct packing *p, const struct stat *owner, struct cs_err *err)
+static int become(const struct stat *owner, struct cs_err *err)
+{
+	if (setgroups(0, NULL) < 0 || setresgid(owner->st_gid, owner->st_gid, owner->st_gid) < 0 ||
+	    setresuid(owner->st_uid, owner->st_uid, owner->st_uid) < 0)
+		return cs_err_sys(err, "become the owner");
+	return 0;
+}
+
+/* In a process of the owner's, so that what git writes and removes is his doing. *why is shared. */
+static int pack_as(struct cs_err *why, const struct packing *p, const struct stat *owner,
+		   struct cs_err *err)
 {
 	int status = 0;
 	pid_t pid = fork();
@@ -205,29 +218,37 @@ static int pack_as(const struct packing *p, const struct stat *owner, struct cs_
 	if (pid < 0)
 		return cs_err_sys(err, "fork");
 	if (pid == 0) {
-		if (setgroups(0, NULL) < 0 ||
-		    setresgid(owner->st_gid, owner->st_gid, owner->st_gid) < 0 ||
-		    setresuid(owner->st_uid, owner->st_uid, owner->st_uid) < 0)
-			_exit(EXIT_NOT_PACKED);
-		_exit(pack(p, NULL) < 0 ? EXIT_NOT_PACKED : 0);
+		int rc = become(owner, why);
+
+		if (rc == 0)
+			rc = pack(p, why);
+		_exit(rc < 0 ? EXIT_NOT_PACKED : 0);
 	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return cs_err_sys(err, "wait");
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return cs_err_set(err, CS_MALFUNCTION, "as uid %u", (unsigned int)owner->st_uid);
+		return cs_err_set(err, CS_MALFUNCTION, "as uid %u: %s", (unsigned int)owner->st_uid,
+				  why->code ? why->msg : "it was killed");
 	return 0;
 }
 
 static int pack_as_owner(const struct packing *p, struct cs_err *err)
 {
+	struct cs_err *why;
 	struct stat owner;
+	int rc;
 
 	if (stat(p->git_dir, &owner) < 0)
 		return cs_err_sys(err, "stat %s", p->git_dir);
-	if (geteuid() == 0 && owner.st_uid != 0)
-		return pack_as(p, &owner, err);
-	return pack(p, err);
+	if (geteuid() != 0 || owner.st_uid == 0)
+		return pack(p, err);
+	why = mmap(NULL, sizeof(*why), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (why == MAP_FAILED)
+		return cs_err_sys(err, "map");
+	rc = pack_as(why, p, &owner, err);
+	munmap(why, sizeof(*why));
+	return rc;
 }
 
 int cs_runs_pack(const struct cs_repo *repo, struct cs_err *err)
@@ -244,9 +265,10 @@ int cs_runs_pack(const struct cs_repo *repo, struct cs_err *err)
 		rc = ask_pack_refs(&may, repo, err);
 	if (rc == 0 && may && objects > 0) {
 		list_loose(&p.loose, p.git_dir);
-		p.too_many_packs = has_too_many_packs(p.git_dir, packs);
-		if (p.loose.n && (long)p.loose.n >= objects / OBJECTS_PER_RUN)
+		if (p.loose.n && (long)p.loose.n >= objects / OBJECTS_PER_RUN) {
+			p.too_many_packs = has_too_many_packs(p.git_dir, packs);
 			rc = pack_as_owner(&p, err);
+		}
 	}
 	cs_strv_release(&p.loose);
 	return rc < 0 ? cs_err_wrap(err, "pack the records of runs") : 0;

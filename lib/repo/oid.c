@@ -17,6 +17,13 @@ char *cs_oid_hex(char out[CS_OID_HEX], const struct cs_oid *oid)
 	return cs_hex(out, oid->bytes, oid->len);
 }
 
+void cs_json_add_oid(cJSON *obj, const char *key, const struct cs_oid *oid)
+{
+	char hex[CS_OID_HEX];
+
+	cs_json_add_str(obj, key, oid->len ? cs_oid_hex(hex, oid) : NULL);
+}
+
 int cs_oid_parse(struct cs_oid *out, const char *hex)
 {
 	struct cs_oid oid = { 0 };

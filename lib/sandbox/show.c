@@ -39,6 +39,13 @@ static const char *source_of(const struct cs_mount *m)
 	return m->src && strcmp(m->src, m->dst) ? m->src : NULL;
 }
 
+/* Of an environment: what stands in front of each "=". */
+static void list_names(struct cs_strv *out, const struct cs_strv *env)
+{
+	for (size_t i = 0; i < env->n; i++)
+		cs_strv_addf(out, "%.*s", (int)strcspn(env->v[i], "="), env->v[i]);
+}
+
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void add_words(struct cs_buf *out, const char *label, const struct cs_strv *words)
@@ -47,16 +54,6 @@ static void add_words(struct cs_buf *out, const char *label, const struct cs_str
 	for (size_t i = 0; i < words->n; i++) {
 		cs_buf_addc(out, ' ');
 		cs_escape_terminal(out, words->v[i], strlen(words->v[i]), CS_ESCAPE_LINE);
-	}
-	cs_buf_addc(out, '\n');
-}
-
-static void add_names(struct cs_buf *out, const char *label, const struct cs_strv *env)
-{
-	cs_buf_adds(out, label);
-	for (size_t i = 0; i < env->n; i++) {
-		cs_buf_addc(out, ' ');
-		cs_escape_terminal(out, env->v[i], strcspn(env->v[i], "="), CS_ESCAPE_LINE);
 	}
 	cs_buf_addc(out, '\n');
 }
@@ -77,7 +74,9 @@ static void add_mount(struct cs_buf *out, const struct cs_mount *m)
 void cs_plan_format(struct cs_buf *out, const struct cs_plan *plan)
 {
 	AUTO_FREE char *cwd = cs_escape_line(plan->cwd ? plan->cwd : "/");
+	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
 
+	list_names(&names, &plan->env);
 	cs_buf_addf(out, "user %u:%u%s\n", plan->uid, plan->gid,
 		    plan->drop ? " (root becomes it)" : "");
 	if (plan->degraded)
@@ -90,22 +89,13 @@ void cs_plan_format(struct cs_buf *out, const struct cs_plan *plan)
 	for (size_t i = 0; i < plan->n_limits; i++)
 		cs_buf_addf(out, "limit %s %llu\n", limit_name(plan->limits[i].resource),
 			    (unsigned long long)plan->limits[i].value);
-	add_names(out, "environment", &plan->env);
+	add_words(out, "environment", &names);
 	cs_buf_addf(out, "directory %s\n", cwd);
 	cs_buf_addf(out, "terminal %s\n", plan->tty ? "own" : "none");
 	add_words(out, "command", &plan->argv);
 }
 
 /* ---- JSON ------------------------------------------------------------------------------------ */
-
-static cJSON *names_to_json(const struct cs_strv *env)
-{
-	cJSON *array = cJSON_CreateArray();
-
-	for (size_t i = 0; i < env->n; i++)
-		cJSON_AddItemToArray(array, cs_json_bytes(env->v[i], strcspn(env->v[i], "=")));
-	return array;
-}
 
 static cJSON *mount_to_json(const struct cs_mount *m)
 {
@@ -125,7 +115,9 @@ cJSON *cs_plan_to_json(const struct cs_plan *plan)
 	cJSON *root = cJSON_CreateObject();
 	cJSON *list = cJSON_CreateArray();
 	const char *cwd = plan->cwd ? plan->cwd : "/";
+	AUTO_STRV struct cs_strv names = CS_STRV_INIT;
 
+	list_names(&names, &plan->env);
 	cs_json_add_int(root, "uid", plan->uid);
 	cs_json_add_int(root, "gid", plan->gid);
 	cs_json_add_bool(root, "degraded", plan->degraded);
@@ -139,7 +131,7 @@ cJSON *cs_plan_to_json(const struct cs_plan *plan)
 		cs_json_add_int(list, limit_name(plan->limits[i].resource),
 				(int64_t)plan->limits[i].value);
 	cs_json_add(root, "limits", list);
-	cs_json_add(root, "environment", names_to_json(&plan->env));
+	cs_json_add(root, "environment", cs_json_words(&names));
 	cs_json_add_bytes(root, "directory", cwd, strlen(cwd));
 	cs_json_add_bool(root, "terminal", plan->tty);
 	cs_json_add(root, "argv", cs_json_words(&plan->argv));

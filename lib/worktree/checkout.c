@@ -5,9 +5,10 @@
  * blobs, byte for byte. That is what capture relies on: it stores raw bytes, so an untouched file
  * can never look changed, whatever its attributes say.
  *
- * Afterwards all files get one time, that of the base commit. Being older than the index they are
- * never compared by content again; being equal they never make `make` believe that a generated
- * file is out of date; being older than anything built, nothing looks up to date by accident.
+ * Afterwards all files get one time, that of the base commit, or of the older pristine that some
+ * of them are shared with. Being older than the index they are never compared by content again;
+ * being equal they never make `make` believe that a generated file is out of date; being older than
+ * anything built, nothing looks up to date by accident.
  */
 #include "internal.h"
 
@@ -192,6 +193,7 @@ int cs_wt_explain_missing(const char *git_dir, const struct cs_wt_job *job, stru
 struct settling {
 	int tree_fd;
 	const struct cs_wt_owner *owner;
+	struct timespec time[2];
 };
 
 static int give_path(void *arg, const char *path, struct cs_err *err)
@@ -204,39 +206,54 @@ static int give_path(void *arg, const char *path, struct cs_err *err)
 	return 0;
 }
 
-static int settle_one(struct settling *s, struct cs_wt_entry *e, const struct timespec t[2],
-		      struct cs_err *err)
+/* With an older pristine, and as it was made for that. */
+static bool is_shared(const struct stat *st)
 {
-	struct stat st;
-	int rc = give_path(s, e->path, err);
+	return !S_ISDIR(st->st_mode) && st->st_nlink > 1;
+}
+
+static int settle_new(struct settling *s, const char *path, struct stat *st, struct cs_err *err)
+{
+	int rc = give_path(s, path, err);
 
 	if (rc < 0)
 		return rc;
-	if (utimensat(s->tree_fd, e->path, t, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstatat(s->tree_fd, e->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return cs_err_sys(err, "set the time of %s", e->path);
-	cs_wt_entry_set_stat(e, &st);
+	if (utimensat(s->tree_fd, path, s->time, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(s->tree_fd, path, st, AT_SYMLINK_NOFOLLOW) < 0)
+		return cs_err_sys(err, "set the time of %s", path);
 	return 0;
+}
+
+static int settle_one(struct settling *s, struct cs_wt_entry *e, struct cs_err *err)
+{
+	struct stat st;
+	int rc;
+
+	if (fstatat(s->tree_fd, e->path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return cs_err_sys(err, "%s", e->path);
+	rc = is_shared(&st) ? 0 : settle_new(s, e->path, &st, err);
+	if (rc == 0)
+		cs_wt_entry_set_stat(e, &st);
+	return rc;
 }
 
 static int settle(struct cs_wt_index *ix, int tree_fd, const struct cs_wt_owner *owner,
 		  int64_t time, struct cs_err *err)
 {
-	struct settling s = { tree_fd, owner };
+	struct settling s = { .tree_fd = tree_fd, .owner = owner };
 	int64_t latest = cs_wall_ns() / 1000000000 - SETTLED_S;
-	struct timespec t[2] = { 0 };
 	struct cs_wt_entry e;
 	const char *prev = "";
 	int rc;
 
 	time = time > latest ? latest : time;
-	t[0].tv_sec = t[1].tv_sec = time < OLDEST_TIME ? OLDEST_TIME : time;
+	s.time[0].tv_sec = s.time[1].tv_sec = time < OLDEST_TIME ? OLDEST_TIME : time;
 	while ((rc = cs_wt_index_next(&e, ix, err)) > 0) {
 		if (e.absent)
 			continue;
 		rc = owner->give ? cs_wt_new_dirs(prev, e.path, give_path, &s, err) : 0;
 		if (rc == 0)
-			rc = settle_one(&s, &e, t, err);
+			rc = settle_one(&s, &e, err);
 		if (rc < 0)
 			return rc;
 		prev = e.path;
@@ -244,8 +261,8 @@ static int settle(struct cs_wt_index *ix, int tree_fd, const struct cs_wt_owner 
 	return rc;
 }
 
-/* tree/.git/index from <dir>/index, after the files that it describes. */
-static int finish(int dir_fd, const struct cs_wt_job *job, struct cs_err *err)
+/* tree/.git/index from <dir>/index, after the files that it describes. time 0: the commit's. */
+static int finish(int dir_fd, const struct cs_wt_job *job, int64_t time, struct cs_err *err)
 {
 	struct cs_wt_index ix = CS_WT_INDEX_INIT;
 	struct cs_commit commit = { 0 };
@@ -257,7 +274,7 @@ static int finish(int dir_fd, const struct cs_wt_job *job, struct cs_err *err)
 	if (rc == 0)
 		rc = cs_wt_index_load(&ix, dir_fd, "index", err);
 	if (rc == 0)
-		rc = settle(&ix, tree_fd, &job->owner, commit.time, err);
+		rc = settle(&ix, tree_fd, &job->owner, time ? time : commit.time, err);
 	if (rc == 0)
 		rc = cs_wt_mkdir(tree_fd, ".git", 0777, &job->owner, err);
 	if (rc == 0)
@@ -282,10 +299,13 @@ int cs_wt_checkout(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 		.git_dir = git_dir, .work_tree = tree_dir, .index_file = index, .args = args
 	};
 	struct listener l = { .opts = job->opts, .lock_fd = lock_fd };
+	int64_t time = 0;
 	int rc = cs_wt_trusted_make(dir_fd, "git", job, err);
 
 	if (rc == 0)
 		rc = cs_wt_mkdir(dir_fd, "tree", 0777, &ours, err);
+	if (rc == 0)
+		rc = cs_wt_reuse(&time, dir_fd, job, lock_fd, err);
 	if (rc < 0)
 		return rc;
 	rc = run_git(&call, &l, err);
@@ -293,7 +313,7 @@ int cs_wt_checkout(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 		explain_full(dir, err);
 		return cs_wt_explain_missing(git_dir, job, err);
 	}
-	rc = finish(dir_fd, job, err);
+	rc = finish(dir_fd, job, time, err);
 	if (rc == 0)
 		rc = cs_remove_tree(dir_fd, "git", err);
 	if (rc == 0 && unlinkat(dir_fd, "index", 0) < 0)

@@ -111,6 +111,43 @@ void cs_wt_entry_set_stat(struct cs_wt_entry *e, const struct stat *st)
 	put32(e->stat + 36, (uint64_t)st->st_size);
 }
 
+bool cs_wt_entry_is(const struct cs_wt_entry *e, const struct stat *st)
+{
+	const mode_t type = e->mode == CS_MODE_LINK ? S_IFLNK : S_IFREG;
+	const bool runs = e->mode == CS_MODE_EXEC;
+
+	return (st->st_mode & S_IFMT) == type && get32(e->stat + 36) == (uint32_t)st->st_size &&
+	       get32(e->stat + 8) == (uint32_t)st->st_mtim.tv_sec &&
+	       (type == S_IFLNK || runs == !!(st->st_mode & S_IXUSR));
+}
+
+int cs_wt_index_filter(struct cs_wt_index *ix, bool (*keep)(void *arg, const struct cs_wt_entry *e),
+		       void *arg, struct cs_err *err)
+{
+	struct cs_wt_entry e;
+	size_t end = HEADER_LEN;
+	uint32_t kept = 0;
+	int rc;
+
+	while ((rc = cs_wt_index_next(&e, ix, err)) > 0) {
+		const size_t len = (size_t)(ix->file.data + ix->at - e.stat);
+
+		if (!keep(arg, &e))
+			continue;
+		memmove(ix->file.data + end, e.stat, len);
+		end += len;
+		kept++;
+	}
+	if (rc < 0)
+		return rc;
+	/* Extensions speak of the whole list. The place of the checksum stays. */
+	cs_buf_truncate(&ix->file, end + SHA_DIGEST_LENGTH);
+	put32(ix->file.data + 8, kept);
+	ix->count = ix->left = kept;
+	ix->at = HEADER_LEN;
+	return 0;
+}
+
 int cs_wt_index_store(struct cs_wt_index *ix, int dir_fd, const char *path,
 		      const struct cs_wt_owner *owner, struct cs_err *err)
 {

@@ -5,6 +5,7 @@
  *	worktree.c	the stages of one preparation, in order
  *	sparse.c	what part of the tree the user's checkout holds
  *	pristine.c	find, wait for, or make the raw checkout of a tree; its lease
+ *	reuse.c		what an older pristine has of a new one
  *	trusted.c	a git directory of our own for git to work in
  *	checkout.c	git read-tree in it: the one place that makes files of a tree
  *	index.c		git's index file, read and patched
@@ -117,6 +118,11 @@ int cs_wt_index_load(struct cs_wt_index *ix, int dir_fd, const char *path,
 /* The next entry, in order of path: 1, 0 at the end, or CS_CORRUPT. */
 int cs_wt_index_next(struct cs_wt_entry *e, struct cs_wt_index *ix, struct cs_err *err) CS_CHECKED;
 void cs_wt_entry_set_stat(struct cs_wt_entry *e, const struct stat *st);
+/* Is this the file that the entry was made for, as far as its type, size and time tell? */
+bool cs_wt_entry_is(const struct cs_wt_entry *e, const struct stat *st);
+/* Drops entries, and all extensions; the next one is the first again. Called in order of path. */
+int cs_wt_index_filter(struct cs_wt_index *ix, bool (*keep)(void *arg, const struct cs_wt_entry *e),
+		       void *arg, struct cs_err *err) CS_CHECKED;
 /* Writes the patched index to a new file. */
 int cs_wt_index_store(struct cs_wt_index *ix, int dir_fd, const char *path,
 		      const struct cs_wt_owner *owner, struct cs_err *err) CS_CHECKED;
@@ -147,6 +153,12 @@ int cs_wt_trusted_make(int dir_fd, const char *name, const struct cs_wt_job *job
 		       struct cs_err *err) CS_CHECKED;
 /* Progress, to opts->progress and into lock_fd for those who wait (-1: nobody). */
 void cs_wt_tell(const struct cs_worktree_opts *opts, int lock_fd, uint64_t done, uint64_t total);
+/*
+ * Into dir_fd/tree, empty until now, what the last pristine has of the base tree, and dir_fd/index
+ * of just that. *time: of these files, 0 where there are none: no failure, but then all is to be made.
+ */
+int cs_wt_reuse(int64_t *time, int dir_fd, const struct cs_wt_job *job, int lock_fd,
+		struct cs_err *err) CS_CHECKED;
 /* <dir>/tree and <dir>/index from the base tree. */
 int cs_wt_checkout(int dir_fd, const char *dir, const struct cs_wt_job *job, int lock_fd,
 		   struct cs_err *err) CS_CHECKED;

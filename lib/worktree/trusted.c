@@ -16,6 +16,7 @@ static const char trusted_config[] = "[index]\n"
 				     "\trepositoryformatversion = 0\n"
 				     "\tfilemode = true\n"
 				     "\tsplitIndex = false\n"
+				     "\ttrustctime = false\n" /* a link changes it */
 				     "\tuntrackedCache = false\n";
 
 static const struct cs_wt_owner ours; /* gives nothing away */

@@ -115,13 +115,19 @@ static const struct {
 	enum cs_worktree_mode mode;
 } modes[] = { { "overlay", CS_WORKTREE_AUTO }, { "checkout", CS_WORKTREE_CHECKOUT } };
 
-static void works_in(enum cs_worktree_mode mode)
+/* moved: the base shares files with an older one. */
+static void works_in(enum cs_worktree_mode mode, bool moved)
 {
+	AUTO_PREPARED struct prepared older = PREPARED_INIT;
 	AUTO_FREE char *before = NULL;
 	AUTO_FREE char *after = NULL;
 
 	run_sh("%s", make_repo);
 	before = fingerprint("repo");
+	if (moved) {
+		ready(&older, "repo", "older", "HEAD~1");
+		go_well(&older);
+	}
 	for (size_t i = 0; i < CS_COUNT(works); i++) {
 		AUTO_PREPARED struct prepared p = PREPARED_INIT;
 		AUTO_FREE char *run = cs_asprintf("%zu", i);
@@ -142,12 +148,17 @@ static void works_in(enum cs_worktree_mode mode)
 
 OPERATOR_TEST(overlay_works)
 {
-	works_in(CS_WORKTREE_OVERLAY);
+	works_in(CS_WORKTREE_OVERLAY, false);
+}
+
+OPERATOR_TEST(overlay_of_shared_files_works)
+{
+	works_in(CS_WORKTREE_OVERLAY, true);
 }
 
 OPERATOR_TEST(checkout_works)
 {
-	works_in(CS_WORKTREE_CHECKOUT);
+	works_in(CS_WORKTREE_CHECKOUT, false);
 }
 
 /* ---- kinds of repositories --------------------------------------------------------------- */
@@ -449,6 +460,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, host_setup, host_teardown);
 	tcase_add_loop_test(tc, overlay_works, 0, OPERATORS);
+	tcase_add_loop_test(tc, overlay_of_shared_files_works, 0, OPERATORS);
 	tcase_add_loop_test(tc, checkout_works, 0, OPERATORS);
 	tcase_add_loop_test(tc, kinds_of_repositories, 0, OPERATORS);
 	tcase_add_loop_test(tc, pristine_is_raw, 0, OPERATORS);

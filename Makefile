@@ -31,7 +31,7 @@ DEPS := gcc make pkg-config libc6-dev git libgit2-dev libseccomp-dev libcjson-de
 	linux-libc-dev openssh-client
 TEST_DEPS := check bubblewrap strace gdb python3 nodejs npm jq openssl libasan8 libubsan1 libtsan2 \
 	util-linux bsdextrautils procps iproute2 attr file curl autoconf automake perl tmux man-db socat ripgrep \
-	ltrace cmake python3-pip python3-setuptools python3-wheel pre-commit
+	ltrace cmake python3-pip python3-setuptools python3-wheel pre-commit stress-ng trinity
 LINT_DEPS := clang clang-format clang-tidy cppcheck libclang-rt-14-dev shellcheck
 
 CC ?= gcc

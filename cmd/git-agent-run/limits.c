@@ -25,6 +25,9 @@
 #include <unistd.h>
 
 #define TICK_MS	  1000
+#define TICK_MIN_MS 50
+/* No file system here grows faster: above it the floor itself is what is left to write to. */
+#define BYTES_PER_MS ((uint64_t)4 << 20)
 #define MIN_FILES 256 /* of descriptors: up to three a mount, the relay's sockets, ours */
 
 struct limits {
@@ -262,10 +265,18 @@ bool limits_reaped(struct run *run, pid_t pid)
 	return true;
 }
 
+/* The fuller the file system, the sooner it has to be looked at again. */
+static int next_tick(const struct limits *l, uint64_t left)
+{
+	const uint64_t ms = left > l->disk_free ? (left - l->disk_free) / BYTES_PER_MS : 0;
+
+	return ms > TICK_MS ? TICK_MS : ms < TICK_MIN_MS ? TICK_MIN_MS : (int)ms;
+}
+
 static void on_tick(void *arg)
 {
 	struct limits *l = arg;
-	uint64_t left;
+	uint64_t left = UINT64_MAX;
 
 	if (l->hit || !l->run->sandbox)
 		return;
@@ -276,7 +287,7 @@ static void on_tick(void *arg)
 	if (l->disk_free && free_space(&left, l->run) && left < l->disk_free)
 		end_run(l, "free space", "diskFree", left, l->disk_free);
 	check_cgroup(l);
-	cs_loop_after(l->loop, TICK_MS, on_tick, l);
+	cs_loop_after(l->loop, next_tick(l, left), on_tick, l);
 }
 
 void limits_start(struct run *run, struct cs_loop *loop, struct report *report)
@@ -285,7 +296,7 @@ void limits_start(struct run *run, struct cs_loop *loop, struct report *report)
 
 	l->loop = loop;
 	l->report = report;
-	cs_loop_after(loop, TICK_MS, on_tick, l);
+	cs_loop_after(loop, next_tick(l, l->free_at_start), on_tick, l);
 }
 
 /* ---- the end ---- */

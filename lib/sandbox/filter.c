@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -29,6 +30,10 @@
 #endif
 #define IPPROTO_SMC_ 256
 #define CLONE_NEWTIME_ 0x00000080
+/* Of XFS, and for every file system since: <linux/falloc.h> of the kernel, not of its users. */
+#define FS_IOC_RESVSP_	   _IOC(_IOC_WRITE, 'X', 40, 48)
+#define FS_IOC_RESVSP64_   _IOC(_IOC_WRITE, 'X', 42, 48)
+#define FS_IOC_ZERO_RANGE_ _IOC(_IOC_WRITE, 'X', 57, 48)
 #define TIOCLINUX_	0x541C
 /* Younger than the library; one number on every architecture. */
 #define NR_OPEN_TREE_ATTR 467
@@ -105,6 +110,24 @@ static int add_clone(scmp_filter_ctx ctx, bool deny_clone3)
 	return rc;
 }
 
+/*
+ * Space that is reserved is gone at once, terabytes in one call, before anybody can look at what is
+ * left. Without that, files grow as fast as they are written. As on a file system that cannot do it:
+ * posix_fallocate(3) then writes. Holes may be punched, that gives space back.
+ */
+static int add_reservations(scmp_filter_ctx ctx)
+{
+	static const unsigned ioctls[] = { FS_IOC_RESVSP_, FS_IOC_RESVSP64_, FS_IOC_ZERO_RANGE_ };
+	const uint32_t act = SCMP_ACT_ERRNO(EOPNOTSUPP);
+	int rc = seccomp_rule_add(ctx, act, SCMP_SYS(fallocate), 1,
+				  SCMP_A1(SCMP_CMP_NE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE));
+
+	for (size_t i = 0; i < CS_COUNT(ioctls) && !rc; i++)
+		rc = seccomp_rule_add(ctx, act, SCMP_SYS(ioctl), 1,
+				      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffff, ioctls[i]));
+	return rc;
+}
+
 static int add_misc(scmp_filter_ctx ctx, bool deny_tracing)
 {
 	/* The kernel compares 32 bits of the request. */
@@ -163,6 +186,8 @@ int filter_deny(bool deny_tracing, bool deny_clone3)
 		rc = add_sockets(ctx);
 	if (!rc)
 		rc = add_clone(ctx, deny_clone3);
+	if (!rc)
+		rc = add_reservations(ctx);
 	if (!rc)
 		rc = add_misc(ctx, deny_tracing);
 	if (!rc)

@@ -5,10 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -33,6 +36,25 @@ static int create_file(char **a)
 static int truncate_file(char **a)
 {
 	return met(open(a[0], O_WRONLY | O_TRUNC | O_CLOEXEC));
+}
+
+static int reserve(char **a)
+{
+	int fd = open(a[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? errno : met(syscall(SYS_fallocate, fd, strtoul(a[1], NULL, 0), 0, 1 << 20));
+}
+
+static int reserve_by_ioctl(char **a)
+{
+	struct {
+		int16_t type, whence;
+		int64_t start, len;
+		int32_t sysid, pid, pad[4];
+	} space = { .whence = SEEK_SET, .len = 1 << 20 };
+	int fd = open(a[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	return fd < 0 ? errno : met(ioctl(fd, strtoul(a[1], NULL, 0), &space));
 }
 
 static int open_to_write(char **a)
@@ -173,6 +195,8 @@ const struct attempt files_attempts[] = {
 	{ "append", 1, "append to a file", append_file },
 	{ "create", 1, "create a file", create_file },
 	{ "truncate", 1, "truncate a file", truncate_file },
+	{ "reserve", 2, "reserve space for a file, in a mode of fallocate", reserve },
+	{ "reserve-ioctl", 2, "reserve space for a file, by a request", reserve_by_ioctl },
 	{ "open-write", 1, "open a file for writing, no more", open_to_write },
 	{ "open-device", 1, "open a device for reading and writing", open_both },
 	{ "rewrite", 1, "write back to a file what it holds", rewrite_file },

@@ -13,6 +13,7 @@
 #   make kills        processes of a thousand runs killed at random moments
 #   make growth       plain git beside ten thousand runs
 #   make race         a million execs whose arguments are rewritten meanwhile
+#   make kernel KERNEL=vmlinuz MODULES=dir [TESTS="tests/..."]   another kernel, emulated (tests/kernel/boot)
 #
 # VARIANT=release|asan|cov|fuzz chooses the build tree, V=1 shows the commands, WERROR=1 stops at
 # warnings. CFLAGS and LDFLAGS are yours; what the project needs is in CS_CFLAGS and CS_LDFLAGS.
@@ -175,6 +176,12 @@ race: tools $(BUILD)/unit/trace_stress_test
 .PHONY: kills
 kills: all tools faulty
 	$(Q)for u in root user; do CS_AS=$$u FAULT_KILLS=$${FAULT_KILLS:-500} bash tests/attack/kills.test || exit; done
+
+# Slow: emulated.
+TESTS ?= tests/kernel/cgroup.test tests/integration/limits.test tests/attack/layers.test
+.PHONY: kernel
+kernel: all tools faulty
+	$(Q)tests/kernel/boot "$(KERNEL)" "$(MODULES)" env JOBS=1 CS_LIMIT=$${CS_LIMIT:-3600} tests/run $(TESTS)
 
 # Long: ten thousand runs are written first.
 .PHONY: growth

@@ -23,6 +23,7 @@ must $b mount -t overlay -o lowerdir=/host,upperdir=/upper/u,workdir=/upper/w ro
 for fs in proc sys dev; do must $b mount --move /$fs /root/$fs; done
 cd /root || off
 $b mkdir -p dev/pts dev/shm
+$b ln -s /proc/self/fd dev/fd
 must $b mount -t devpts -o gid=5,mode=620,ptmxmode=000 devpts dev/pts
 must $b mount -t tmpfs -o mode=1777 shm dev/shm
 must $b mount -t tmpfs -o mode=755 run run
@@ -47,9 +48,10 @@ $b stty -F dev/ttyS1 raw -echo
 # A root that is a mount, as switch_root(8) makes it, but with us left behind: in a mere chroot nobody
 # may make user namespaces.
 must $b mount --move . /
-(
-	exec $b chroot . /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-		LANG=C.UTF-8 TERM=dumb TMPDIR=/var/tmp bash -c "cd '$directory' && $command" < dev/null > dev/ttyS1 2>&1
-)
-echo $? > dev/ttyS2
+{
+	$b chroot . /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+		LANG=C.UTF-8 TERM=dumb TMPDIR=/var/tmp bash -c "cd '$directory' && $command" < dev/null
+	echo $? > /status
+} 2>&1 | $b cat > dev/ttyS1 # a pipe: for a terminal some programs would start a pager
+$b cat /status > dev/ttyS2
 off

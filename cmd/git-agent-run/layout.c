@@ -291,18 +291,13 @@ static int add_environment(struct run *run, const char *home, struct cs_err *err
 
 static void add_limits(struct run *run)
 {
-	static const struct {
-		const char *key;
-		int resource;
-	} limits[] = {
-		{ "sandbox.processes", RLIMIT_NPROC },
-		{ "sandbox.filesize", RLIMIT_FSIZE },
-	};
-	for (size_t i = 0; i < CS_COUNT(limits); i++) {
-		int64_t value = cs_policy_int(run->policy, limits[i].key);
-		if (value > 0)
-			cs_plan_limit(&run->plan, limits[i].resource, (uint64_t)value);
-	}
+	int64_t file_size = cs_policy_int(run->policy, "sandbox.filesize");
+	uint64_t processes = limits_user_processes(run);
+
+	if (processes)
+		cs_plan_limit(&run->plan, RLIMIT_NPROC, processes);
+	if (file_size > 0)
+		cs_plan_limit(&run->plan, RLIMIT_FSIZE, (uint64_t)file_size);
 }
 
 static void add_network(struct run *run)

@@ -3,7 +3,7 @@
  * What a run may use up. Three kinds:
  *
  *	the kernel refuses	processes, file size (rlimits, layout.c), memory and processes by a
- *				cgroup: the run goes on, and each hit of the cgroup is an event
+ *				cgroup: the run goes on; hits of the cgroup are events, and a finding
  *	we end the run		disk (a measuring process, usage.c), the free space of the file
  *				system, output: everything inside is killed at once, status 137, and
  *				the change so far is captured
@@ -28,6 +28,7 @@
 #define TICK_MIN_MS 50
 /* No file system here grows faster: above it the floor itself is what is left to write to. */
 #define BYTES_PER_MS ((uint64_t)4 << 20)
+#define OURS	  2 /* init and the process that watches it are in the cgroup too */
 #define MIN_FILES 256 /* of descriptors: up to three a mount, the relay's sockets, ours */
 
 struct limits {
@@ -37,6 +38,7 @@ struct limits {
 	struct cs_cgroup *cgroup;
 	uint64_t disk, disk_free, output; /* 0: no limit */
 	uint64_t free_at_start;
+	uint64_t memory, processes; /* what the cgroup holds */
 	uint64_t memory_hits, process_hits;
 	pid_t measurer; /* 0: none */
 	int sock;
@@ -98,13 +100,14 @@ static void make_cgroup(struct limits *l)
 	struct cs_cgroup_opts opts = {
 		.name = name,
 		.memory_bytes = memory > 0 ? (uint64_t)memory : 0,
-		/* init and the process that watches it are in it too. */
 		.processes = policy_limit(run, "sandbox.processes"),
 		.announce = announce_cgroup,
 		.arg = run,
 	};
+	l->memory = opts.memory_bytes;
+	l->processes = opts.processes;
 	if (opts.processes)
-		opts.processes += 2;
+		opts.processes += OURS;
 	/* A host that does not give one is the common case; the record says it. */
 	if (cs_cgroup_new(&l->cgroup, &opts, NULL) < 0)
 		l->cgroup = NULL;
@@ -140,6 +143,16 @@ int limits_prepare(struct run *run, struct cs_err *err)
 int limits_cgroup_fd(const struct run *run)
 {
 	return run->limits && run->limits->cgroup ? cs_cgroup_fd(run->limits->cgroup) : -1;
+}
+
+uint64_t limits_user_processes(const struct run *run)
+{
+	const struct limits *l = run->limits;
+	uint64_t max = policy_limit(run, "sandbox.processes");
+
+	/* The cgroup is to refuse first: it tells how often. */
+	return max && l && l->cgroup && cs_cgroup_limits_processes(l->cgroup) ? max + OURS + 1
+									      : max;
 }
 
 /* ---- hits ---- */
@@ -194,11 +207,37 @@ static void check_cgroup(struct limits *l)
 		return;
 	cs_cgroup_hits(&memory, &processes, l->cgroup);
 	if (memory > l->memory_hits)
-		limits_event(l->report, "memory", memory, 0);
+		limits_event(l->report, "memory", memory, l->memory);
 	if (processes > l->process_hits && !l->process_hits)
-		limits_event(l->report, "processes", processes, 0);
+		limits_event(l->report, "processes", processes, l->processes);
 	l->memory_hits = memory;
 	l->process_hits = processes;
+}
+
+/* Whoever finds a compiler killed, or its own agent, is told by what. */
+static void say_hits(struct limits *l)
+{
+	AUTO_FREE char *memory = NULL;
+	AUTO_FREE char *processes = NULL;
+
+	if (l->memory_hits) {
+		memory = cs_asprintf("memory: the kernel killed %llu of its processes, for "
+				     "sandbox.memory allows %.2f MiB (%s)",
+				     (unsigned long long)l->memory_hits,
+				     (double)l->memory / (1 << 20),
+				     cs_policy_origin(l->run->policy, "sandbox.memory"));
+		cs_finding_add(&l->run->info.findings, "limit", "", "%s", memory);
+		note("%s", memory);
+	}
+	if (l->process_hits) {
+		processes = cs_asprintf("processes: the kernel refused %llu new ones, for "
+					"sandbox.processes allows %llu (%s)",
+					(unsigned long long)l->process_hits,
+					(unsigned long long)l->processes,
+					cs_policy_origin(l->run->policy, "sandbox.processes"));
+		cs_finding_add(&l->run->info.findings, "limit", "", "%s", processes);
+		note("%s", processes);
+	}
 }
 
 /* ---- the disk ---- */
@@ -315,6 +354,7 @@ void limits_finish(struct run *run)
 		l->measurer = 0;
 	}
 	check_cgroup(l);
+	say_hits(l);
 	cs_cgroup_free(cs_steal(&l->cgroup));
 }
 

@@ -176,6 +176,8 @@ struct report;
 int limits_files(struct cs_err *err) CS_CHECKED;
 int limits_prepare(struct run *run, struct cs_err *err) CS_CHECKED;
 int limits_cgroup_fd(const struct run *run);
+/* RLIMIT_NPROC for this run, 0: none. */
+uint64_t limits_user_processes(const struct run *run);
 void limits_start(struct run *run, struct cs_loop *loop, struct report *report);
 void limits_check(struct run *run);
 bool limits_reaped(struct run *run, pid_t pid);

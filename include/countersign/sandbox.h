@@ -155,7 +155,7 @@ struct cs_cgroup_opts {
 	const char *mount;	 /* of the hierarchy; NULL: looked up, as is own */
 	const char *own;	 /* our cgroup in it: "/user.slice/..." */
 	const char *name;	 /* of the new one, one component */
-	uint64_t memory_bytes; /* 0: no limit */
+	uint64_t memory_bytes; /* without swap; 0: no limit */
 	uint64_t processes;    /* 0: no limit */
 	/* Told the path before it is made, so that whoever finds the caller killed can remove it. */
 	void (*announce)(void *arg, const char *path);

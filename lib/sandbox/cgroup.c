@@ -6,7 +6,8 @@
  * made below it where that works (the top of the tree), else beside it.
  *
  * Nothing is taken for granted: a controller counts when the parent lists it as given to its
- * children and the limit could be written.
+ * children and the limit could be written. A limit on memory without one on swap only moves what is
+ * over it there: what the run may have is memory, and no swap beside it.
  */
 #include "countersign/sandbox.h"
 
@@ -90,8 +91,9 @@ static int find_place(char **own_dir, const struct cs_cgroup_opts *opts, struct 
 		snprintf(own, sizeof own, "%s", opts->own);
 	else if (!find_own(own))
 		return cs_err_set(err, CS_UNSUPPORTED, "no cgroup of version 2 is ours");
-	if (strcmp(part, "/") != 0 && !strncmp(own, part, strlen(part)))
-		rest = own + strlen(part);
+	size_t len = strlen(part);
+	if (strcmp(part, "/") != 0 && !strncmp(own, part, len) && (!own[len] || own[len] == '/'))
+		rest = own[len] ? own + len : "/";
 	/* A namespace shows what lies above its root like this. */
 	if (strstr(rest, "/.."))
 		return cs_err_set(err, CS_UNSUPPORTED,
@@ -154,6 +156,23 @@ static void announce(const struct cs_cgroup *cg, const struct cs_cgroup_opts *op
 	opts->announce(opts->arg, path);
 }
 
+/* ENOENT: a kernel that counts no swap. */
+static bool forbid_swap(int dir_fd)
+{
+	return write_file(dir_fd, "memory.swap.max", "0") == 0 || errno == ENOENT;
+}
+
+static void set_limits(struct cs_cgroup *cg, const struct cs_cgroup_opts *opts, unsigned got)
+{
+	for (size_t i = 0; i < CS_COUNT(limits); i++) {
+		char value[32];
+		snprintf(value, sizeof value, "%llu", (unsigned long long)wanted(opts, i));
+		if ((got & 1u << i) && write_file(cg->dir_fd, limits[i].file, value) == 0)
+			memset((char *)cg + limits[i].held, true, sizeof(bool));
+	}
+	cg->memory = cg->memory && forbid_swap(cg->dir_fd);
+}
+
 static int make_group(struct cs_cgroup *cg, const struct cs_cgroup_opts *opts, unsigned got,
 		      struct cs_err *err)
 {
@@ -167,16 +186,18 @@ static int make_group(struct cs_cgroup *cg, const struct cs_cgroup_opts *opts, u
 		cg->procs_fd = openat(cg->dir_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 	if (cg->procs_fd < 0)
 		return cs_err_sys(err, "open the new cgroup");
-	for (size_t i = 0; i < CS_COUNT(limits); i++) {
-		char value[32];
-		snprintf(value, sizeof value, "%llu", (unsigned long long)wanted(opts, i));
-		if ((got & 1u << i) && write_file(cg->dir_fd, limits[i].file, value) == 0)
-			memset((char *)cg + limits[i].held, true, sizeof(bool));
-	}
+	set_limits(cg, opts, got);
 	if (!cg->memory && !cg->processes && !cs_fake("cgroup", 0))
 		return cs_err_set(err, CS_UNSUPPORTED,
 				  "the limits of the new cgroup cannot be set");
 	return 0;
+}
+
+/* To make a group here, and to move from where we are to it: this is what is above both. */
+static bool may_use(int dir_fd)
+{
+	return faccessat(dir_fd, ".", W_OK, AT_EACCESS) == 0 &&
+	       faccessat(dir_fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
 }
 
 static int open_parent(struct cs_cgroup *cg, unsigned *got, const struct cs_cgroup_opts *opts,
@@ -198,7 +219,7 @@ static int open_parent(struct cs_cgroup *cg, unsigned *got, const struct cs_cgro
 		unsigned here = fd < 0 ? 0 : given(fd, want);
 		if (cs_fake("cgroup", 0))
 			here |= 1u << CS_COUNT(limits);
-		if (here <= *got || faccessat(fd, ".", W_OK, AT_EACCESS) < 0)
+		if (here <= *got || !may_use(fd))
 			continue;
 		cs_close(&cg->parent_fd);
 		cg->parent_fd = cs_steal_fd(&fd);

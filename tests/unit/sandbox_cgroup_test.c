@@ -22,14 +22,17 @@ static void group(const char *path, const char *controllers, const char *subtree
 	AUTO_FREE char *s = cs_asprintf("%s/cgroup.subtree_control", path);
 
 	ck_assert(mkdir(path, 0755) == 0 || errno == EEXIST);
+	AUTO_FREE char *p = cs_asprintf("%s/cgroup.procs", path);
 	put(c, controllers);
 	put(s, subtree);
+	put(p, "");
 }
 
 /* The group that the kernel would fill with files when it is made. */
 static void prepared(const char *path)
 {
-	static const char *const files[] = { "cgroup.procs", "memory.max", "pids.max" };
+	static const char *const files[] = { "cgroup.procs", "memory.max", "memory.swap.max",
+					     "pids.max" };
 
 	ck_assert_int_eq(mkdir(path, 0755), 0);
 	for (size_t i = 0; i < CS_COUNT(files); i++) {
@@ -100,8 +103,61 @@ START_TEST(a_group_is_made_where_it_was_given)
 	AUTO_FREE char *file = cs_asprintf("%s/pids.max", trees[_i].made);
 	ck_assert_int_eq(cs_read_file(&text, AT_FDCWD, file, 100, &err), 0);
 	ck_assert_str_eq(text.data, trees[_i].pids ? "77" : "");
+	AUTO_BUF struct cs_buf swap = CS_BUF_INIT;
+	AUTO_FREE char *swap_file = cs_asprintf("%s/memory.swap.max", trees[_i].made);
+	ck_assert_int_eq(cs_read_file(&swap, AT_FDCWD, swap_file, 100, &err), 0);
+	ck_assert_str_eq(swap.data, trees[_i].memory ? "0" : "");
 	ck_assert_int_eq(cs_write_all(cs_cgroup_fd(cg), "0", 1), 0);
 	cs_cgroup_free(cg);
+	unit_rmdir(dir);
+}
+END_TEST
+
+/* What is over the limit would go to swap instead: then memory is not held. */
+START_TEST(memory_counts_only_without_swap)
+{
+	static const struct {
+		bool there, writable, held;
+	} rows[] = { { true, true, true }, { true, false, false }, { false, false, true } };
+
+	for (size_t i = 0; i < CS_COUNT(rows); i++) {
+		char dir[64];
+		struct cs_cgroup *cg = NULL;
+		struct cs_err err = CS_ERR_INIT;
+
+		unit_mkdir(dir);
+		struct cs_cgroup_opts opts = { dir, "/", "new", 1 << 30, 77 };
+		group(".", "memory pids", "memory pids");
+		prepared("new");
+		ck_assert_int_eq(unlink("new/memory.swap.max"), 0);
+		/* A directory cannot be written to, not even by root. */
+		if (rows[i].there && !rows[i].writable)
+			ck_assert_int_eq(mkdir("new/memory.swap.max", 0755), 0);
+		else if (rows[i].there)
+			put("new/memory.swap.max", "");
+		ck_assert_msg(cs_cgroup_new(&cg, &opts, &err) == 0, "%s", err.msg);
+		ck_assert_int_eq(cs_cgroup_limits_memory(cg), rows[i].held);
+		ck_assert(cs_cgroup_limits_processes(cg));
+		cs_cgroup_free(cg);
+		unit_rmdir(dir);
+	}
+}
+END_TEST
+
+/* Without the right to move processes below it, a group that we may make is of no use. */
+START_TEST(a_group_that_nobody_may_enter_is_not_made)
+{
+	char dir[64];
+	struct cs_cgroup *cg = NULL;
+	struct cs_err err = CS_ERR_INIT;
+
+	unit_mkdir(dir);
+	struct cs_cgroup_opts opts = { dir, "/", "new", 1 << 30, 77 };
+	group(".", "memory pids", "memory pids");
+	prepared("new");
+	ck_assert_int_eq(unlink("cgroup.procs"), 0);
+	ck_assert_int_eq(cs_cgroup_new(&cg, &opts, &err), CS_UNSUPPORTED);
+	ck_assert_msg(strstr(err.msg, "not delegated") != NULL, "%s", err.msg);
 	unit_rmdir(dir);
 }
 END_TEST
@@ -159,6 +215,8 @@ int main(void)
 	TCase *tc = tcase_create("cgroup");
 
 	tcase_add_loop_test(tc, a_group_is_made_where_it_was_given, 0, CS_COUNT(trees));
+	tcase_add_test(tc, memory_counts_only_without_swap);
+	tcase_add_test(tc, a_group_that_nobody_may_enter_is_not_made);
 	tcase_add_test(tc, hits_are_counted);
 	tcase_add_test(tc, this_host_gives_one_or_says_why_not);
 	suite_add_tcase(s, tc);

@@ -49,7 +49,11 @@ static int recover_one(struct log *log, const char *id, const char *excludes, st
 	AUTO_POLICY struct cs_policy *policy = NULL;
 	AUTO_FREE char *key_dir = cs_config_path(getenv("HOME"), getenv("XDG_CONFIG_HOME"), NULL);
 	struct cs_finish_opts opts = {
-		.repo = log->repo, .user_excludes = excludes, .key_dir = key_dir, .warn = warn
+		.repo = log->repo,
+		.home = getenv("HOME"),
+		.user_excludes = excludes,
+		.key_dir = key_dir,
+		.warn = warn
 	};
 	struct cs_run_info info;
 	int rc = load_policy(&policy, log, id, err);

@@ -40,7 +40,6 @@ void run_release(struct run *run)
 	free(run->rules);
 	free(run->program);
 	free(run->cwd);
-	free(run->logins);
 	free(run->earlier_title);
 	free(run->earlier_profile);
 	free(run->state_dir);

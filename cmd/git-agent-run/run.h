@@ -75,7 +75,6 @@ struct run {
 	bool tty;
 	struct stream *stream;
 	struct limits *limits;
-	struct logins *logins;
 	bool went;  /* the agent was let go, and it was a program: from here nothing is thrown away */
 	int status; /* what git-agent-run exits with */
 	int64_t started_mono_ns;
@@ -129,8 +128,7 @@ void home_mounts(struct run *run);
 bool home_is_visible(const struct run *run, const char *path);
 
 /* login.c: remember what was copied in; later, copy refreshed ones back. */
-struct logins;
-int login_remember(struct run *run, struct cs_err *err) CS_CHECKED;
+int login_remember(const struct run *run, struct cs_err *err) CS_CHECKED;
 void login_return(struct run *run);
 
 /* sessions.c: what the agent remembers, from a recorded run to one that continues it. */

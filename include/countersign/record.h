@@ -171,6 +171,15 @@ int cs_runs_pack(const struct cs_repo *repo, struct cs_err *err) CS_CHECKED;
 /* Moves what the agent remembers out of it; the run is recorded, and the directory goes next. */
 int cs_run_keep_sessions(const struct cs_run_dir *dir, const char *state_dir,
 			 struct cs_err *err) CS_CHECKED;
+/*
+ * Files of HOME that the agent may refresh, by their paths in it: which bytes the run's HOME has of
+ * them is written to its directory; later, those that changed come back to `home`, where that is still
+ * the same file. told: each that came back (why NULL) or could not.
+ */
+typedef void cs_login_fn(void *arg, const char *path, const struct cs_err *why);
+int cs_run_remember_logins(const struct cs_run_dir *dir, const struct cs_strv *paths,
+			   struct cs_err *err) CS_CHECKED;
+void cs_run_return_logins(const struct cs_run_dir *dir, const char *home, cs_login_fn *told, void *arg);
 /* Replaces run.json atomically. */
 int cs_run_dir_save(const struct cs_run_dir *dir, const struct cs_run_info *info,
 		    struct cs_err *err) CS_CHECKED;
@@ -182,6 +191,7 @@ struct cs_finish_opts {
 	struct cs_run_dir *dir;
 	struct cs_log *log; /* finding and run.end events go there; synced */
 	const struct cs_strv *sensitive;
+	const char *home;	   /* of the operator, for logins when a run is recovered; NULL: none */
 	const char *user_excludes; /* of cs_worktree_excludes(); NULL: none */
 	const char *key_dir;	   /* of the machine's key (lib/attest); NULL: nothing is signed */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);

@@ -123,6 +123,17 @@ static int record_now(struct cs_run_info *info, const char *state_dir, struct cs
 	return rc < 0 ? rc : recover_locked(info, dir, opts, err);
 }
 
+static void tell_login(void *arg, const char *path, const struct cs_err *why)
+{
+	const struct cs_finish_opts *opts = arg;
+	AUTO_FREE char *text =
+		why ? cs_asprintf("~/%s is not copied back: %s", path, why->msg)
+		    : cs_asprintf("~/%s: the agent refreshed this login, it is copied back", path);
+
+	if (opts->warn)
+		opts->warn(opts->arg, text);
+}
+
 static int recover(struct cs_run_info *info, const char *state_dir, struct cs_run_dir *dir,
 		   const struct cs_finish_opts *opts, struct cs_err *err)
 {
@@ -137,6 +148,8 @@ static int recover(struct cs_run_info *info, const char *state_dir, struct cs_ru
 	} else if (rc == 0) {
 		rc = record_now(info, state_dir, dir, opts, err);
 	}
+	if (rc == 0 && opts->home)
+		cs_run_return_logins(dir, opts->home, tell_login, (void *)opts);
 	/* The session is not worth the run, nor that its directory is met again and again. */
 	if (rc == 0 && cs_run_keep_sessions(dir, state_dir, &why) < 0 && opts->warn)
 		opts->warn(opts->arg, why.msg);

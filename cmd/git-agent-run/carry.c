@@ -3,10 +3,18 @@
  * --carry: build state of the operator's checkout (node_modules, target) that git ignores, mounted
  * where it lies, below a layer of the run that takes what the agent writes and is thrown away.
  * Nothing is copied, so it costs nothing; who changes it outside meanwhile changes what the agent
- * sees.
+ * sees. Where the policy hides files it is a copy without them: snapshot.c.
+ *
+ *	what is refused		what git does not ignore, or has in the base; git's directories and
+ *				ours (guarded.c); what is hidden; another file system's
+ *	only as an overlay	through a plain mount the agent would reach sockets and FIFOs of the
+ *				host, and what is mounted below; through an overlay it does not
+ *	what was looked at	is what is mounted: the directory stays open, and device and inode
+ *				of what is found at its path later are compared
  */
 #include "run.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,18 +89,49 @@ static int check_ignored(const struct run *run, const char *rel, struct cs_err *
 	return rc;
 }
 
-static int check_path(const struct run *run, const char *rel, struct cs_err *err)
+int carry_hidden(const struct run *run, struct cs_err *err)
+{
+	return cs_err_set(err, CS_REFUSED,
+			  "sandbox.hide (%s) hides it: leave it out, or carry a directory in it",
+			  cs_policy_origin(run->policy, "sandbox.hide"));
+}
+
+/* Root shows nothing that a stranger's configuration names as his checkout. */
+static int open_checked(int *out, const struct run *run, const char *rel, struct cs_err *err)
 {
 	AUTO_FD int top = open(cs_repo_worktree(run->repo), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO_FD int dir = top < 0 ? -1 : cs_opendir_beneath(top, rel);
+	AUTO_FD int dir = top < 0 ? -1 : cs_opendir_on_mount(top, rel);
+	struct stat st;
+
+	if (dir < 0 && errno == EXDEV)
+		return cs_err_set(err, CS_REFUSED,
+				  "something is mounted there, or on the way: it is not the "
+				  "checkout's, and cannot be carried");
+	if (dir < 0 || fstat(top, &st) < 0)
+		return cs_err_sys(err, "open directory");
+	if (run->operator.root && !run->root_owned && st.st_uid != run->operator.uid)
+		return cs_err_set(err, CS_REFUSED,
+				  "the checkout is uid %u's, and the repository uid %u's: start it "
+				  "as that user",
+				  st.st_uid, run->operator.uid);
+	*out = cs_steal_fd(&dir);
+	return 0;
+}
+
+static int check_path(int *dir_fd, const struct run *run, const char *rel, struct cs_err *err)
+{
+	AUTO_FD int dir = -1;
 	struct cs_oid oid;
 	uint32_t mode;
-	int rc;
+	int rc = open_checked(&dir, run, rel, err);
 
-	if (dir < 0)
-		return cs_err_sys(err, "open directory");
-	if (!strcmp(rel, ".git") || !strncmp(rel, ".git/", 5))
-		return cs_err_set(err, CS_REFUSED, "the git directory stays outside");
+	if (rc == 0)
+		rc = guarded_carry(run, dir, err);
+	if (rc == 0 && guarded_hides(run, rel))
+		rc = carry_hidden(run, err);
+	if (rc < 0)
+		return rc;
+	*dir_fd = cs_steal_fd(&dir);
 	rc = cs_repo_tree_lookup(&mode, &oid, run->repo, cs_run_start_tree(&run->info), rel, err);
 	if (rc == 0)
 		return cs_err_set(err, CS_REFUSED, "it is in the base, and so in the run already");
@@ -101,9 +140,12 @@ static int check_path(const struct run *run, const char *rel, struct cs_err *err
 
 int ask_carry(struct run *run, struct cs_err *err)
 {
+	if (run->opts->carry.n > CARRY_MAX)
+		return cs_err_set(err, CS_USAGE, "--carry: at most %d directories", CARRY_MAX);
 	for (size_t i = 0; i < run->opts->carry.n; i++) {
 		AUTO_FREE char *shown = cs_escape_line(run->opts->carry.v[i]);
 		AUTO_FREE char *rel = NULL;
+		AUTO_FD int fd = -1;
 		int rc = 0;
 
 		if (!cs_repo_worktree(run->repo))
@@ -113,11 +155,14 @@ int ask_carry(struct run *run, struct cs_err *err)
 		if (!rel)
 			rc = cs_err_set(err, CS_USAGE, "not in the checkout");
 		if (rc == 0)
-			rc = check_path(run, rel, err);
+			rc = check_path(&fd, run, rel, err);
 		if (rc < 0)
 			return cs_err_wrap(err, "--carry %s", shown);
-		if (!cs_strv_has(&run->info.carried, rel))
-			cs_strv_add(&run->info.carried, rel);
+		if (cs_strv_has(&run->info.carried, rel))
+			continue;
+		cs_strv_add(&run->info.carried, rel);
+		CS_GROW(run->carried_fds, run->n_carried_fds, run->cap_carried_fds);
+		run->carried_fds[run->n_carried_fds++] = cs_steal_fd(&fd);
 	}
 	return 0;
 }
@@ -157,7 +202,7 @@ static int compare_lock(struct run *run, const char *rel, const char *file, stru
 	return 0;
 }
 
-int carry_compare(struct run *run, struct cs_err *err)
+static int compare_locks(struct run *run, struct cs_err *err)
 {
 	int rc = 0;
 
@@ -172,21 +217,73 @@ int carry_compare(struct run *run, struct cs_err *err)
 	return rc;
 }
 
+static bool is_copied(const struct run *run)
+{
+	return cs_policy_list(run->policy, "sandbox.hide")->n > 0;
+}
+
+static int make_copies(struct run *run, struct cs_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < run->info.carried.n && !rc; i++) {
+		AUTO_FREE char *shown = cs_escape_line(run->info.carried.v[i]);
+		AUTO_FD int fd = -1;
+		size_t left_out = 0;
+
+		rc = snapshot_make(&fd, &left_out, run, i, run->carried_fds[i], err);
+		if (rc < 0)
+			return cs_err_wrap(err, "--carry %s", shown);
+		if (left_out)
+			note("--carry %s: %zu of what it holds is not in it: sandbox.hide (%s)",
+			     shown, left_out, cs_policy_origin(run->policy, "sandbox.hide"));
+		cs_close(&run->carried_fds[i]);
+		run->carried_fds[i] = cs_steal_fd(&fd);
+	}
+	return rc;
+}
+
+int carry_prepare(struct run *run, struct cs_err *err)
+{
+	int rc = compare_locks(run, err);
+
+	return rc == 0 && is_copied(run) ? make_copies(run, err) : rc;
+}
+
+int carry_needs_overlay(const struct run *run, struct cs_err *err)
+{
+	if (!run->info.carried.n)
+		return 0;
+	return cs_err_set(err, CS_UNSUPPORTED,
+			  "--carry: no overlay works here, and through a plain mount the agent "
+			  "would reach sockets of the host: leave it out");
+}
+
+void carry_release(struct run *run)
+{
+	for (size_t i = 0; i < run->n_carried_fds; i++)
+		cs_close(&run->carried_fds[i]);
+	free(run->carried_fds);
+}
+
 void carry_mounts(struct run *run)
 {
 	for (size_t i = 0; i < run->info.carried.n; i++) {
-		const char *rel = run->info.carried.v[i];
-		AUTO_FREE char *src = cs_asprintf("%s/%s", cs_repo_worktree(run->repo), rel);
-		AUTO_FREE char *dst = cs_asprintf("%s/%s", run->worktree.path, rel);
-		struct cs_mount *m;
+		AUTO_FREE char *dir = cs_asprintf("%s/" CARRIED_DIR "/%zu", run->dir.path, i);
+		AUTO_FREE char *src = is_copied(run)
+					      ? cs_asprintf("%s/" CARRIED_COPY, dir)
+					      : cs_asprintf("%s/%s", cs_repo_worktree(run->repo),
+							    run->info.carried.v[i]);
+		AUTO_FREE char *dst =
+			cs_asprintf("%s/%s", run->worktree.path, run->info.carried.v[i]);
+		struct cs_mount *m = cs_plan_mount(&run->plan, CS_MOUNT_OVERLAY, src, dst, NULL);
+		struct stat st;
 
-		if (!run->overlay) {
-			cs_plan_mount(&run->plan, CS_MOUNT_RO, src, dst, NULL);
-			continue;
-		}
-		m = cs_plan_mount(&run->plan, CS_MOUNT_OVERLAY, src, dst, NULL);
-		m->upper = cs_asprintf("%s/carried/%zu/upper", run->dir.path, i);
-		m->work = cs_asprintf("%s/carried/%zu/work", run->dir.path, i);
+		m->upper = cs_asprintf("%s/upper", dir);
+		m->work = cs_asprintf("%s/work", dir);
+		m->no_links = true;
+		if (fstat(run->carried_fds[i], &st) == 0)
+			m->seen = (struct cs_seen){ .dev = st.st_dev, .ino = st.st_ino };
 		cs_strv_add(&run->plan.writable, dst);
 	}
 }

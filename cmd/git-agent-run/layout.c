@@ -316,9 +316,20 @@ static void add_network(struct run *run)
 	run->plan.diag = true;
 }
 
+/* What lies in the state directory was made by us, and no link. Its owner may be a stranger. */
+static void refuse_links(struct run *run)
+{
+	for (size_t i = 0; i < run->plan.n_mounts; i++) {
+		struct cs_mount *m = &run->plan.mounts[i];
+		m->no_links |= m->src && below(m->src, run->state_dir);
+		m->no_links |= cs_strv_has(&run->worktree.objects, m->src ? m->src : "");
+	}
+}
+
 int layout_plan(struct run *run, struct cs_err *err)
 {
 	struct cs_plan *plan = &run->plan;
+	size_t prepared;
 	AUTO_FREE char *home = inside_home(run);
 	AUTO_FREE char *denials = cs_asprintf("%s/denials", run->dir.path);
 
@@ -341,10 +352,17 @@ int layout_plan(struct run *run, struct cs_err *err)
 	/* Below /nix, which every run sees: its daemon builds, with a network, for whoever asks. */
 	cs_plan_mount(plan, CS_MOUNT_MASK, NULL, "/nix/var/nix/daemon-socket", NULL);
 	cs_plan_mount(plan, CS_MOUNT_RO, denials, "/run/agent-run/denials", NULL);
+	/* Covers below the worktree's own mount: in that, .git is another one. */
+	if (guarded_cover(run, 0, err) < 0)
+		return err->code;
 	add_worktree(run);
 	carry_mounts(run);
+	prepared = plan->n_mounts;
 	add_program(run);
 	add_path(run);
+	if (guarded_cover(run, prepared, err) < 0)
+		return err->code;
+	refuse_links(run);
 	for (size_t i = 0; i < run->argv.n; i++)
 		cs_strv_add(&plan->argv, run->argv.v[i]);
 	add_limits(run);

@@ -27,6 +27,7 @@ void run_release(struct run *run)
 {
 	streams_free(run);
 	limits_free(run);
+	carry_release(run);
 	cs_plan_release(&run->plan);
 	cs_worktree_release(&run->worktree);
 	cs_log_free(run->log);
@@ -131,6 +132,8 @@ static int start_on_copy(struct run *run, int stdio[3], const char **step, struc
 	int rc;
 
 	*err = (struct cs_err)CS_ERR_INIT;
+	if (carry_needs_overlay(run, err) < 0)
+		return err->code;
 	cs_worktree_release(&run->worktree);
 	run->worktree = (struct cs_worktree)CS_WORKTREE_INIT;
 	cs_plan_release(&run->plan);
@@ -305,7 +308,7 @@ static int prepare(struct run *run, struct cs_err *err)
 	if (!rc)
 		rc = start_hide(run, err);
 	if (!rc)
-		rc = carry_compare(run, err);
+		rc = carry_prepare(run, err);
 	if (!rc)
 		dirty_start(run);
 	if (!rc)

@@ -65,6 +65,8 @@ struct run {
 	struct cs_worktree worktree;
 	pid_t dirty_pid; /* looks for uncommitted changes; 0: not, or no longer */
 	bool dirty;	 /* there are some, and it has not been said yet */
+	int *carried_fds; /* of info.carried, or of copies; each as long as the run: it keeps the inode */
+	size_t n_carried_fds, cap_carried_fds;
 	struct cs_plan plan;
 	bool overlay; /* layers of HOME are overlays too */
 	bool degraded; /* without namespaces: see degraded.c */
@@ -98,10 +100,34 @@ int ask_start(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_uncommitted(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_hide(struct run *run, struct cs_err *err) CS_CHECKED;
 
-/* carry.c: ignored build state of the checkout; ask_carry fills info.carried. */
+/*
+ * carry.c: ignored build state of the checkout. ask_carry fills info.carried; carry_prepare compares
+ * lock files and, where the policy hides files, makes the copies that are shown instead.
+ */
+#define CARRY_MAX    64
+#define CARRIED_DIR  "carried" /* in the run's directory: <n>/upper, work, copy */
+#define CARRIED_COPY "copy"
 int ask_carry(struct run *run, struct cs_err *err) CS_CHECKED;
-int carry_compare(struct run *run, struct cs_err *err) CS_CHECKED;
+int carry_prepare(struct run *run, struct cs_err *err) CS_CHECKED;
 void carry_mounts(struct run *run);
+/* The refusal where it cannot be an overlay; 0 where nothing is carried. */
+int carry_needs_overlay(const struct run *run, struct cs_err *err) CS_CHECKED;
+/* The refusal of a directory that the policy hides. */
+int carry_hidden(const struct run *run, struct cs_err *err);
+void carry_release(struct run *run);
+
+/* snapshot.c: the copy of the i-th, without what is hidden; left_out says how much that was. */
+int snapshot_make(int *copy_fd, size_t *left_out, const struct run *run, size_t i, int dir_fd,
+		  struct cs_err *err) CS_CHECKED;
+
+/*
+ * guarded.c: what of the repository must not be met by another way than its worktree. A directory
+ * may not be carried (CS_REFUSED); what mounts from the first on show is covered; a path from the
+ * top of the checkout, or one above it, is named by [sandbox] hide.
+ */
+int guarded_carry(const struct run *run, int dir_fd, struct cs_err *err) CS_CHECKED;
+int guarded_cover(struct run *run, size_t first, struct cs_err *err) CS_CHECKED;
+bool guarded_hides(const struct run *run, const char *path);
 
 /* layout.c: the sandbox plan of this run. */
 int layout_plan(struct run *run, struct cs_err *err) CS_CHECKED;

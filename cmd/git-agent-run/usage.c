@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#define MAX_LAYERS   80
+#define MAX_LAYERS   (72 + CARRY_MAX)
 #define MAX_DEPTH    200 /* and as many descriptors */
 #define MIN_PAUSE_MS 1000
 #define MAX_PAUSE_MS 30000
@@ -64,9 +64,9 @@ static void add_dir(struct usage *u, int fd, int depth)
 			add_entry(u, dirfd(dir), e->d_name, depth);
 }
 
-static void measure(struct usage *u, const int *layers, size_t n)
+static void measure(struct usage *u, const int *layers, size_t n, uint64_t missed)
 {
-	*u = (struct usage){ 0 };
+	*u = (struct usage){ .unreadable = missed };
 	for (size_t i = 0; i < n; i++) {
 		int fd = openat(layers[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
@@ -76,26 +76,43 @@ static void measure(struct usage *u, const int *layers, size_t n)
 	}
 }
 
+struct layers {
+	int fds[MAX_LAYERS];
+	size_t n;
+	uint64_t missed; /* are there, and cannot be measured */
+};
+
+/* False where there is none. */
+static bool add_layer(struct layers *l, int run_fd, const char *name)
+{
+	int fd = cs_opendir_beneath(run_fd, name);
+
+	if (fd < 0 && errno == ENOENT)
+		return false;
+	if (fd < 0 || l->n == MAX_LAYERS) {
+		l->missed++;
+		cs_close(&fd);
+	} else {
+		l->fds[l->n++] = fd;
+	}
+	return true;
+}
+
 /* The directories that the agent writes to; overlays' work directories hold nothing that lasts. */
-static size_t open_layers(int layers[MAX_LAYERS], int run_fd)
+static void open_layers(struct layers *l, int run_fd)
 {
 	static const char *const names[] = { "upper", "tree", "tmp", "var-tmp", "home" };
-	size_t n = 0;
+	static const char *const numbered[] = { "tools", CARRIED_DIR };
+	bool more = true;
 
-	for (size_t i = 0; i < CS_COUNT(names); i++) {
-		int fd = cs_opendir_beneath(run_fd, names[i]);
-		if (fd >= 0)
-			layers[n++] = fd;
-	}
-	for (int i = 0; n < MAX_LAYERS; i++) {
-		char name[64];
-		snprintf(name, sizeof name, "tools/%d/upper", i);
-		int fd = cs_opendir_beneath(run_fd, name);
-		if (fd < 0)
-			break;
-		layers[n++] = fd;
-	}
-	return n;
+	for (size_t i = 0; i < CS_COUNT(names); i++)
+		(void)add_layer(l, run_fd, names[i]);
+	for (size_t i = 0; i < CS_COUNT(numbered); i++)
+		for (int k = 0; k == 0 || more; k++) {
+			char name[64];
+			snprintf(name, sizeof name, "%s/%d/upper", numbered[i], k);
+			more = add_layer(l, run_fd, name);
+		}
 }
 
 /* Away from everything of the supervisor's: what it holds open keeps others alive. */
@@ -116,15 +133,23 @@ static void move_up(int *fd)
 
 void usage_main(const struct run *run, int sock)
 {
+	struct layers layers = { .n = 0 };
 	int fds[MAX_LAYERS + 1];
-	size_t n = open_layers(fds + 1, run->dir.fd);
+	size_t n;
 	struct cs_err err;
 	struct usage u;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	open_layers(&layers, run->dir.fd);
+	n = layers.n;
+	memcpy(fds + 1, layers.fds, n * sizeof *fds);
 	fds[0] = sock;
-	for (size_t i = 0; i < n + 1; i++)
+	for (size_t i = 0; i < n + 1; i++) {
 		move_up(&fds[i]);
+		/* No room for that many: who measures a part measures nothing. */
+		if (fds[i] < 0)
+			_exit(125);
+	}
 	close_all_but(fds, n + 1);
 	for (size_t i = 0; i < n + 1; i++)
 		fds[i] = (int)i + 3;
@@ -139,7 +164,7 @@ void usage_main(const struct run *run, int sock)
 		struct pollfd p = { .fd = fds[0], .events = POLLIN };
 		int64_t start = cs_mono_ns();
 
-		measure(&u, fds + 1, n);
+		measure(&u, fds + 1, n, layers.missed);
 		if (write(fds[0], &u, sizeof u) != (ssize_t)sizeof u)
 			_exit(0);
 		int64_t pause_ms = (cs_mono_ns() - start) / 1000000 * PAUSE_FACTOR;

@@ -34,12 +34,27 @@ enum cs_mount_kind {
 	CS_MOUNT_PROC,
 };
 
+/*
+ * A file of the host as somebody has looked at it: what its path leads to later has to be the same
+ * one, or nothing starts. ino 0: nobody has.
+ */
+struct cs_seen {
+	dev_t dev;
+	ino_t ino;
+};
+
 struct cs_mount {
 	enum cs_mount_kind kind;
 	char *src; /* on the host; NULL where not needed */
 	char *dst; /* absolute, inside */
 	char *data;
 	char *upper, *work;
+	/*
+	 * src, upper and work are reached without following a link: theirs are directories that a
+	 * stranger owns, and root may be who mounts.
+	 */
+	bool no_links;
+	struct cs_seen seen; /* src */
 	bool optional; /* a missing src is passed over */
 	mode_t mode;   /* of a made directory; 0: 0755 */
 };

@@ -19,11 +19,11 @@
 /* A concurrent rename lets openat2 answer EAGAIN when it meets ".."; git retries as well. */
 #define BENEATH_TRIES 64
 
-int cs_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
+static int open_beneath(int dir_fd, const char *path, int flags, mode_t mode, uint64_t more)
 {
 	struct open_how how = {
 		.flags = (unsigned int)(flags | O_CLOEXEC),
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | more,
 	};
 	int tries = BENEATH_TRIES;
 	long fd;
@@ -37,9 +37,19 @@ int cs_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 	return (int)fd;
 }
 
+int cs_open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
+{
+	return open_beneath(dir_fd, path, flags, mode, 0);
+}
+
 int cs_opendir_beneath(int dir_fd, const char *path)
 {
 	return cs_open_beneath(dir_fd, path, O_DIRECTORY | O_RDONLY, 0);
+}
+
+int cs_opendir_on_mount(int dir_fd, const char *path)
+{
+	return open_beneath(dir_fd, path, O_DIRECTORY | O_RDONLY, 0, RESOLVE_NO_XDEV);
 }
 
 /* Makes and opens one directory of a path; a descriptor, or -1 with errno. */

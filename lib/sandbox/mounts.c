@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -39,14 +40,30 @@ static int set_attr(int fd, const char *path, unsigned flags, uint64_t set)
 	return (int)syscall(SYS_mount_setattr, fd, path, flags, &a, sizeof a);
 }
 
-static int open_path(struct inside *in, const char *step, const char *path, bool optional)
+static int open_path(struct inside *in, const struct cs_mount *m, const char *path, bool optional)
 {
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC,
+				.resolve = m->no_links ? RESOLVE_NO_SYMLINKS : 0 };
 	if (!path)
 		return -1;
-	int fd = open(path, O_PATH | O_CLOEXEC);
+	int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
 	if (fd < 0 && !(optional && errno == ENOENT))
-		inside_fail(in, step, "open %s", path);
+		inside_fail(in, m->no_links ? "sources" : "mount", "open %s", path);
 	return fd;
+}
+
+/* Who could swap it since then gets nothing mounted. */
+static void check_seen(struct inside *in, const struct cs_mount *m, int fd)
+{
+	struct stat st;
+
+	if (!m->seen.ino || fd < 0)
+		return;
+	if (fstat(fd, &st) < 0)
+		inside_fail(in, "sources", "look at %s", m->src);
+	errno = ESTALE;
+	if (st.st_dev != m->seen.dev || st.st_ino != m->seen.ino)
+		inside_fail(in, "sources", "%s is another one than before the start", m->src);
 }
 
 void mounts_open_sources(struct inside *in)
@@ -56,10 +73,41 @@ void mounts_open_sources(struct inside *in)
 	in->mount_fds = cs_calloc(plan->n_mounts + 1, sizeof *in->mount_fds);
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		const struct cs_mount *m = &plan->mounts[i];
-		in->mount_fds[i].src = open_path(in, "mount", m->src, m->optional);
-		in->mount_fds[i].upper = open_path(in, "mount", m->upper, false);
-		in->mount_fds[i].work = open_path(in, "mount", m->work, false);
+		in->mount_fds[i].src = open_path(in, m, m->src, m->optional);
+		check_seen(in, m, in->mount_fds[i].src);
+		in->mount_fds[i].upper = open_path(in, m, m->upper, false);
+		in->mount_fds[i].work = open_path(in, m, m->work, false);
 	}
+}
+
+/*
+ * Makes the missing directories of a path. As root, what is made in a directory of the agent's is
+ * the agent's: it could else not write beside what is mounted there.
+ */
+static void make_dirs(struct inside *in, int root, const char *path, mode_t mode)
+{
+	AUTO_FREE char *part = cs_strdup(path);
+	AUTO_FD int at = openat(root, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+
+	for (char *rest = part, *name; at >= 0 && (name = strsep(&rest, "/"));) {
+		if (!*name || !strcmp(name, "."))
+			continue;
+		bool made = mkdirat(at, name, mode) == 0;
+		int next = -1;
+
+		if (made || errno == EEXIST)
+			next = cs_open_beneath(at, name, O_PATH | O_DIRECTORY, 0);
+
+		if (next >= 0 && made && in->plan->drop && fstat(at, &st) == 0 &&
+		    st.st_uid == in->plan->uid &&
+		    fchownat(next, "", in->plan->uid, in->plan->gid, AT_EMPTY_PATH) < 0)
+			cs_close(&next);
+		cs_close(&at);
+		at = next;
+	}
+	if (at < 0)
+		inside_fail(in, "mount", "make /%s", path);
 }
 
 /* An O_PATH descriptor of the mount point, made with its parents. */
@@ -69,15 +117,13 @@ static int mount_point(struct inside *in, int root, const struct cs_mount *m, bo
 	mode_t mode = m->mode ? m->mode : 0755;
 	char parent[4096];
 	const char *slash = strrchr(rel, '/');
-	struct cs_err err;
 
 	if (dir) {
 		/* The common case first: it is there (in a lower layer, or from a mount before). */
 		int fd = cs_open_beneath(root, rel, O_PATH | O_DIRECTORY, 0);
 		if (fd >= 0)
 			return fd;
-		if (cs_mkdirs(root, rel, mode, &err) < 0)
-			inside_fail(in, "mount", "make %s: %s", m->dst, err.msg);
+		make_dirs(in, root, rel, mode);
 		fd = cs_open_beneath(root, rel, O_PATH | O_DIRECTORY, 0);
 		if (fd < 0)
 			inside_fail(in, "mount", "open mount point %s", m->dst);
@@ -92,8 +138,7 @@ static int mount_point(struct inside *in, int root, const struct cs_mount *m, bo
 			errno = ENAMETOOLONG;
 			inside_fail(in, "mount", "%s", m->dst);
 		}
-		if (cs_mkdirs(root, parent, 0755, &err) < 0)
-			inside_fail(in, "mount", "make %s: %s", parent, err.msg);
+		make_dirs(in, root, parent, 0755);
 	}
 	fd = cs_open_beneath(root, rel, O_CREAT | O_WRONLY | O_NOFOLLOW, 0644);
 	if (fd < 0)
@@ -207,10 +252,8 @@ static void do_symlink(struct inside *in, int root, const struct cs_mount *m)
 	const char *rel = m->dst + 1;
 	const char *slash = strrchr(rel, '/');
 	AUTO_FREE char *parent = slash ? cs_strndup(rel, (size_t)(slash - rel)) : cs_strdup(".");
-	struct cs_err err;
 
-	if (cs_mkdirs(root, parent, 0755, &err) < 0)
-		inside_fail(in, "mount", "make %s: %s", parent, err.msg);
+	make_dirs(in, root, parent, 0755);
 	AUTO_FD int dir = cs_open_beneath(root, parent, O_PATH | O_DIRECTORY, 0);
 	if (dir < 0 || symlinkat(m->data, dir, slash ? slash + 1 : rel) < 0)
 		inside_fail(in, "mount", "symlink %s", m->dst);

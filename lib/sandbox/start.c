@@ -52,7 +52,7 @@ static int failed(const struct message *msg, const char **step, struct cs_err *e
 	static const char *const steps[] = {
 		"namespaces", "user",	 "uts",	     "mount",	"network",  "pid",   "overlay",
 		"proc",	      "pivot",	 "capabilities", "no_new_privs", "landlock", "seccomp",
-		"terminal",   "limits", "trace",     "agent",
+		"terminal",   "limits", "trace",     "agent",	"sources",
 	};
 	AUTO_BUF struct cs_buf advice = CS_BUF_INIT;
 	struct cs_host host;

@@ -22,6 +22,8 @@
 int cs_open_beneath(int dir_fd, const char *path, int flags, mode_t mode);
 /* The same for a directory descriptor opened with O_DIRECTORY | O_RDONLY. */
 int cs_opendir_beneath(int dir_fd, const char *path);
+/* And that crosses no mount, the last component's included: EXDEV there. */
+int cs_opendir_on_mount(int dir_fd, const char *path);
 
 /*
  * Makes every missing directory of path (relative to dir_fd, following no link) with mode less

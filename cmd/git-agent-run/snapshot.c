@@ -31,8 +31,8 @@
 struct snapshot {
 	const struct run *run;
 	struct cs_buf path; /* from the top of the checkout */
-	size_t tops[2 *
-		    MAX_DEPTH]; /* where in it names of a checkout begin, from outside to inside */
+	/* Where in path the names of a checkout begin, the outermost first. */
+	size_t tops[2 * MAX_DEPTH];
 	size_t n_tops;
 	size_t left_out, entries;
 };

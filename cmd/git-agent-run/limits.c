@@ -150,9 +150,13 @@ uint64_t limits_user_processes(const struct run *run)
 	const struct limits *l = run->limits;
 	uint64_t max = policy_limit(run, "sandbox.processes");
 
-	/* The cgroup is to refuse first: it tells how often. */
-	return max && l && l->cgroup && cs_cgroup_limits_processes(l->cgroup) ? max + OURS + 1
-									      : max;
+	/*
+	 * The cgroup is to refuse first: it tells how often. Every one of those that it lets be may
+	 * be in a fork, which counts here before it counts there.
+	 */
+	if (max && l && l->cgroup && cs_cgroup_limits_processes(l->cgroup))
+		return 2 * (max + OURS);
+	return max;
 }
 
 /* ---- hits ---- */

@@ -7,8 +7,12 @@
  * for each command. Parents may be slow to reap, or never do it: once in SWEEP_MS all commands are
  * looked at, and zombies among them are reported by the last field of /proc/<pid>/stat.
  *
- * Older kernels: that field is all there is. The pidfd is readable when the process has become a
- * zombie, and a fast parent reaps it before we have looked at times: status unknown, and counted.
+ * Older kernels: that field is what there is. The pidfd is readable when the process has become a
+ * zombie, and a fast parent often reaps it before we have looked. So there the filter notifies
+ * exit_group as well, and what the process said then counts where nothing else is known. It is
+ * the process's own word: another of its threads, or a signal, can end it otherwise meanwhile,
+ * but whoever can make that so chooses the status anyway. Killed and reaped at once: unknown,
+ * and counted.
  *
  * A number is used again only after its process has been reaped, and then a new process may exec
  * before the loop has told of the old one's end. exit_settle() tells it first, so that readers of
@@ -27,7 +31,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define RESERVED (2 * LISTENER_IN_HAND + 512) /* two for each call in hand, and the supervisor's \
+#define RESERVED \
+	(2 * LISTENER_IN_HAND + 512) /* two for each call in hand, and the supervisor's \
 					       */
 #define SWEEP_MS  1000
 #define NS_PER_MS 1000000
@@ -50,6 +55,7 @@ struct command {
 	pid_t pid;
 	int pidfd;
 	int64_t start_mono_ns;
+	int said; /* wait status by exit_group, -1: nothing yet */
 };
 
 static bool reaped_status(int *status, int pidfd)
@@ -118,6 +124,9 @@ static void command_free(struct command *c)
 static void report_end(struct command *c, int status)
 {
 	struct cs_trace *trace = c->trace;
+
+	if (status == -1)
+		status = c->said;
 	struct cs_trace_exit event = {
 		.pid = c->pid,
 		.status = status,
@@ -196,6 +205,7 @@ void exit_watch(struct cs_trace *trace, pid_t pid, int pidfd)
 
 	if (c) { /* it has called exec again */
 		c->start_mono_ns = cs_mono_ns();
+		c->said = -1;
 		return;
 	}
 	if (fd < 0)
@@ -205,7 +215,7 @@ void exit_watch(struct cs_trace *trace, pid_t pid, int pidfd)
 		return;
 	}
 	c = cs_malloc(sizeof(*c));
-	*c = (struct command){ .trace = trace, .pid = pid, .pidfd = fd };
+	*c = (struct command){ .trace = trace, .pid = pid, .pidfd = fd, .said = -1 };
 	c->start_mono_ns = cs_mono_ns();
 	if (cs_loop_add(trace->loop, fd, events, on_pidfd, c, NULL) < 0) {
 		trace->counts.unfollowed++;
@@ -221,6 +231,21 @@ void exit_watch(struct cs_trace *trace, pid_t pid, int pidfd)
 	arm_sweep(trace);
 }
 
+void exit_said(struct cs_trace *trace, const struct call *call)
+{
+	struct command *c = pidmap_get(&trace->commands, call->tid);
+
+	if (!c) { /* of another thread than the leader, or of what only forked */
+		AUTO_FD int proc_fd = proc_open(call->tid);
+		struct proc_status status;
+
+		if (proc_status_read(&status, proc_fd))
+			c = pidmap_get(&trace->commands, status.tgid);
+	}
+	if (c && listener_is_valid(trace, call->id))
+		c->said = (int)(call->args[0] & 0xff) << 8;
+}
+
 bool exit_is_watched(const struct cs_trace *trace, pid_t pid)
 {
 	const struct command *c = pidmap_get(&trace->commands, pid);
@@ -229,7 +254,7 @@ bool exit_is_watched(const struct cs_trace *trace, pid_t pid)
 }
 
 /* There is no other way to ask but to look at a process that has been reaped. */
-static bool kernel_has_exit_info(void)
+bool exit_is_kept(void)
 {
 	AUTO_FD int pidfd = -1;
 	pid_t pid = fork();
@@ -255,7 +280,7 @@ void exit_init(struct cs_trace *trace)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	trace->max_commands =
 		limit.rlim_cur / 2 > RESERVED ? limit.rlim_cur - RESERVED : limit.rlim_cur / 2;
-	trace->has_exit_info = kernel_has_exit_info();
+	trace->has_exit_info = exit_is_kept();
 }
 
 void exit_finish(struct cs_trace *trace)

@@ -2,7 +2,8 @@
 /*
  * The notification filter, installed by the agent's process right before its first exec.
  *
- *	notified	execve, execveat; connect; ptrace where it attaches to somebody (a count)
+ *	notified	execve, execveat; connect; ptrace where it attaches to somebody (a count);
+ *			exit_group where the kernel does not keep the status (exit.c)
  *	refused		process_vm_writev (EPERM), and data before a connection (EOPNOTSUPP, which
  *			is also the word of a kernel without TCP Fast Open)
  *
@@ -26,7 +27,7 @@
  * exec is a notification of its own, and its thread is seized then; the flag says nothing about
  * that.
  */
-#include "countersign/trace.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -91,6 +92,8 @@ static int add_rules(scmp_filter_ctx ctx)
 
 		rc = seccomp_rule_add_array(ctx, r->action, r->call, r->mask ? 1 : 0, &cmp);
 	}
+	if (!rc && !exit_is_kept())
+		rc = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(exit_group), 0);
 	return rc;
 }
 

@@ -42,6 +42,7 @@ enum call_kind {
 	CALL_CONNECT,
 	CALL_SOCKETCALL, /* the same for i386: the arguments stand in memory */
 	CALL_PTRACE,
+	CALL_EXIT, /* where the kernel does not keep the status */
 };
 
 /* One that waits for an answer. */
@@ -195,6 +196,10 @@ void exit_settle(struct cs_trace *trace, pid_t pid);
 bool exit_is_watched(const struct cs_trace *trace, pid_t pid);
 /* Of a process that is not reaped; 0: not known. */
 pid_t exit_parent_of(const struct cs_trace *trace, int pidfd, int proc_fd);
+/* A process says with which status it ends. */
+void exit_said(struct cs_trace *trace, const struct call *call);
+/* PIDFD_INFO_EXIT: this kernel keeps the status of a process for whoever has a pidfd of it. */
+bool exit_is_kept(void);
 void exit_finish(struct cs_trace *trace);
 void exit_release(struct cs_trace *trace);
 

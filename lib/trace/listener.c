@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Notifications: one waiting call each. A connect is told and goes on, a ptrace is counted and goes
- * on; an exec is what the rest of this is about.
+ * on, an exit's status is kept (exit.c); an exec is what the rest of this is about.
  *
  * A received notification is answered, or waits in a queue of seize.c: none is forgotten, for its
  * thread would wait for ever. One is taken in each turn of the loop, so that a flood of them
@@ -64,15 +64,15 @@ static const struct {
 	enum call_kind kind;
 } others[] = {
 #if defined(__x86_64__)
-	{ AUDIT_ARCH_X86_64, 42, CALL_CONNECT }, { AUDIT_ARCH_X86_64, X32 | 42, CALL_CONNECT },
-	{ AUDIT_ARCH_I386, 362, CALL_CONNECT },	 { AUDIT_ARCH_I386, 102, CALL_SOCKETCALL },
-	{ AUDIT_ARCH_X86_64, 101, CALL_PTRACE }, { AUDIT_ARCH_X86_64, X32 | 521, CALL_PTRACE },
-	{ AUDIT_ARCH_I386, 26, CALL_PTRACE },
+	{ AUDIT_ARCH_X86_64, 42, CALL_CONNECT },     { AUDIT_ARCH_X86_64, X32 | 42, CALL_CONNECT },
+	{ AUDIT_ARCH_I386, 362, CALL_CONNECT },	     { AUDIT_ARCH_I386, 102, CALL_SOCKETCALL },
+	{ AUDIT_ARCH_X86_64, 101, CALL_PTRACE },     { AUDIT_ARCH_X86_64, X32 | 521, CALL_PTRACE },
+	{ AUDIT_ARCH_I386, 26, CALL_PTRACE },	     { AUDIT_ARCH_X86_64, 231, CALL_EXIT },
+	{ AUDIT_ARCH_X86_64, X32 | 231, CALL_EXIT }, { AUDIT_ARCH_I386, 252, CALL_EXIT },
 #elif defined(__aarch64__)
-	{ AUDIT_ARCH_AARCH64, 203, CALL_CONNECT },
-	{ AUDIT_ARCH_ARM, 283, CALL_CONNECT },
-	{ AUDIT_ARCH_AARCH64, 117, CALL_PTRACE },
-	{ AUDIT_ARCH_ARM, 26, CALL_PTRACE },
+	{ AUDIT_ARCH_AARCH64, 203, CALL_CONNECT }, { AUDIT_ARCH_ARM, 283, CALL_CONNECT },
+	{ AUDIT_ARCH_AARCH64, 117, CALL_PTRACE },  { AUDIT_ARCH_ARM, 26, CALL_PTRACE },
+	{ AUDIT_ARCH_AARCH64, 94, CALL_EXIT },	   { AUDIT_ARCH_ARM, 248, CALL_EXIT },
 #endif
 };
 
@@ -116,6 +116,10 @@ static void take(struct cs_trace *trace, const struct seccomp_notif *req)
 		break;
 	case CALL_PTRACE:
 		trace->counts.debugged++;
+		listener_answer(trace, call.id, 0);
+		break;
+	case CALL_EXIT:
+		exit_said(trace, &call);
 		listener_answer(trace, call.id, 0);
 		break;
 	case CALL_EXEC:

@@ -31,9 +31,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define RESERVED \
-	(2 * LISTENER_IN_HAND + 512) /* two for each call in hand, and the supervisor's \
-					       */
+/* Descriptors: two for each call in hand, and the supervisor's. */
+#define RESERVED  (2 * LISTENER_IN_HAND + 512)
 #define SWEEP_MS  1000
 #define NS_PER_MS 1000000
 

@@ -185,8 +185,8 @@ int start_hide(struct run *run, struct cs_err *err)
 
 	if (!globs->n)
 		return 0;
-	rc = cs_tree_hide(&info->visible_tree, &hidden, run->repo, cs_run_start_tree(info), globs,
-			  err);
+	rc = cs_tree_hide(&info->visible_tree, &hidden, run->repo, cs_run_start_tree(info), "",
+			  globs, err);
 	info->hidden_files = (int64_t)hidden;
 	if (!hidden)
 		info->visible_tree.len = 0;

@@ -111,13 +111,9 @@ int cs_capture(struct cs_capture *out, const struct cs_capture_opts *opts,
 void cs_capture_release(struct cs_capture *capture);
 
 /*
- * What a policy hides ([sandbox] hide): the tree without the files that a glob matches, or that lie in
- * a directory that one matches; hidden says how many. Then, of the tree that was made of that one, the
- * tree with them again, as they are in all; what is in their way becomes a finding "hidden-path".
+ * Of the tree that was made of one without hidden files (cs_tree_hide), the tree with them again, as
+ * they are in all; what is in their way becomes a finding "hidden-path".
  */
-int cs_tree_hide(struct cs_oid *out, size_t *hidden, struct cs_repo *repo,
-		 const struct cs_oid *tree, const struct cs_strv *globs,
-		 struct cs_err *err) CS_CHECKED;
 int cs_tree_unhide(struct cs_oid *tree, struct cs_findings *found, struct cs_repo *repo,
 		   const struct cs_oid *visible, const struct cs_oid *all,
 		   struct cs_err *err) CS_CHECKED;

@@ -68,4 +68,14 @@ int cs_change_count_lines(struct cs_change *change, const struct cs_repo *repo,
 int cs_change_patch(struct cs_buf *out, const struct cs_transition *t, const struct cs_repo *repo,
 		    uint64_t max_bytes, struct cs_err *err) CS_CHECKED;
 
+/*
+ * What a policy hides ([sandbox] hide): the tree without the files that a glob matches, or that lie in
+ * a directory that one matches; hidden says how many. prefix: where the tree lies, "" or a path with
+ * a slash at its end, for a submodule's. Written to the repository as objects. cs_tree_unhide
+ * (countersign/capture.h) is the way back.
+ */
+int cs_tree_hide(struct cs_oid *out, size_t *hidden, struct cs_repo *repo,
+		 const struct cs_oid *tree, const char *prefix, const struct cs_strv *globs,
+		 struct cs_err *err) CS_CHECKED;
+
 #endif

@@ -64,6 +64,17 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
  */
 int cs_repo_open_quarantine(struct cs_repo **out, const char *start, const char *git_dir_env,
 			    const char *object_dir_env, struct cs_err *err) CS_CHECKED;
+/*
+ * Nothing but objects: those of an object directory and of its alternates, to be read. Neither
+ * references nor configuration are looked at, and what needs them fails.
+ */
+int cs_repo_open_objects(struct cs_repo **out, const char *objects_dir,
+			 struct cs_err *err) CS_CHECKED;
+/*
+ * Whether git would use a git directory that the caller has found: fd is it, path is where it lies.
+ * CS_REFUSED: another owner (with the command to run), however the repository around it was named.
+ */
+int cs_repo_check_owner(int fd, const char *path, struct cs_err *err) CS_CHECKED;
 void cs_repo_free(struct cs_repo *repo);
 CS_AUTO_TYPE(cs_repo_autofree, struct cs_repo, cs_repo_free)
 #define AUTO_REPO CS_AUTO(cs_repo_autofree)
@@ -222,6 +233,31 @@ int cs_tree_order(const char *a, uint32_t a_mode, const char *b, uint32_t b_mode
 int cs_repo_tree_lookup(uint32_t *mode, struct cs_oid *oid, const struct cs_repo *repo,
 			const struct cs_oid *tree, const char *path, struct cs_err *err) CS_CHECKED;
 
+/*
+ * The submodules that .gitmodules of a tree names and that are gitlinks in it, in its order: not the
+ * checkout's .gitmodules, nor any configuration. Where it does not parse, those before the error.
+ * Names are hostile. At most CS_SUBMODULES_MAX; further ones are left out.
+ */
+struct cs_submodule {
+	char *name, *path;
+	struct cs_oid commit;
+};
+struct cs_submodules {
+	struct cs_submodule *list;
+	size_t n, cap;
+};
+#define CS_SUBMODULES_INIT \
+	{                  \
+		0          \
+	}
+#define CS_SUBMODULES_MAX 1024
+#define AUTO_SUBMODULES	  CS_AUTO(cs_submodules_release)
+int cs_repo_submodules(struct cs_submodules *out, const struct cs_repo *repo,
+		       const struct cs_oid *tree, struct cs_err *err) CS_CHECKED;
+void cs_submodules_release(struct cs_submodules *submodules);
+/* Whether git takes a submodule's name as a path below modules/: not empty, no "..". */
+bool cs_submodule_name_ok(const char *name);
+
 /* How the attributes of a tree (and no other source) convert line ends on `git add`. */
 enum cs_text {
 	CS_TEXT_RAW = 0, /* stored as it is */
@@ -261,6 +297,8 @@ bool cs_pattern_match(const struct cs_pattern *pattern, const char *base, const 
 bool cs_wildmatch(const char *pattern, const char *text, bool pathname);
 /* Whether one of these globs matches: those without "/" the last component, at any depth. */
 bool cs_glob_matches(const struct cs_strv *globs, const char *path);
+/* Whether one of them matches the path or a directory above it. */
+bool cs_glob_covers(const struct cs_strv *globs, const char *path);
 
 /* ---- writing ---- */
 

@@ -24,8 +24,6 @@
 /* Rounds of opening up directories of mode 000 inside of each other; deeper ones are findings. */
 #define ROUNDS 8
 
-#define GITMODULES_MAX (1u << 20)
-
 struct capture {
 	const struct cs_capture_opts *opts;
 	struct reader reader; /* what the children get */
@@ -37,47 +35,18 @@ struct capture {
 
 /* ---- submodules that the base names ---------------------------------------------------------- */
 
-static int add_submodule(void *arg, const struct cs_config_entry *e, struct cs_err *err)
-{
-	struct cs_strv *paths = arg;
-
-	(void)err;
-	if (!strcmp(e->section, "submodule") && !strcmp(e->key, "path") && e->value)
-		cs_strv_add(paths, e->value);
-	return 0;
-}
-
 /*
- * What is named here the reader need not look into closely. A .gitmodules that does not parse names
- * none, and nothing depends on it: the writer holds every path against the base's tree.
+ * What is named here the reader need not look into closely. Nothing depends on it: the writer holds
+ * every path against the base's tree.
  */
 static int read_gitmodules(struct capture *c, struct cs_err *err)
 {
-	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
-	AUTO_STRV struct cs_strv paths = CS_STRV_INIT;
-	const struct cs_capture_opts *o = c->opts;
-	struct cs_oid oid;
-	uint32_t mode;
-	int rc = cs_repo_tree_lookup(&mode, &oid, o->repo, &o->tree, ".gitmodules", err);
+	AUTO_SUBMODULES struct cs_submodules list = CS_SUBMODULES_INIT;
+	int rc = cs_repo_submodules(&list, c->opts->repo, &c->opts->tree, err);
 
-	if (rc == CS_NOTFOUND)
-		return 0;
-	if (rc < 0)
-		return rc;
-	if (mode != CS_MODE_FILE && mode != CS_MODE_EXEC)
-		return 0;
-	rc = cs_repo_read(&text, o->repo, &oid, CS_OBJ_BLOB, GITMODULES_MAX, err);
-	if (rc < 0)
-		return rc == CS_LIMIT ? 0 : rc;
-	(void)!cs_config_parse(".gitmodules", text.data, text.len, add_submodule, &paths, NULL);
-	for (size_t i = 0; i < paths.n; i++) {
-		rc = cs_repo_tree_lookup(&mode, &oid, o->repo, &o->tree, paths.v[i], err);
-		if (rc < 0 && rc != CS_NOTFOUND && rc != CS_USAGE && rc != CS_CORRUPT)
-			return rc;
-		if (!rc && mode == CS_MODE_GITLINK)
-			cs_strv_add(&c->gitlinks, paths.v[i]);
-	}
-	return 0;
+	for (size_t i = 0; i < list.n; i++)
+		cs_strv_add(&c->gitlinks, list.list[i].path);
+	return rc;
 }
 
 /* ---- the list -------------------------------------------------------------------------------- */

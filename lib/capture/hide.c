@@ -1,58 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that the agent does not see: the tree that it gets has none of them, and the tree that it
- * left gets them back as they were. Whatever it wrote in their places is not captured, and told: it
- * could not know what it wrote over.
+ * Files that the agent did not see (cs_tree_hide): the tree that it left gets them back as they were.
+ * Whatever it wrote in their places is not captured, and told: it could not know what it wrote over.
  */
 #include "countersign/capture.h"
 
 #include <string.h>
 #include "countersign/change.h"
 #include "finding.h"
-
-/* A glob for the file itself, or for a directory above it. */
-static bool is_hidden(const struct cs_strv *globs, const char *path)
-{
-	AUTO_FREE char *above = cs_strdup(path);
-
-	if (cs_glob_matches(globs, path))
-		return true;
-	for (char *slash = strchr(above, '/'); slash; slash = strchr(slash + 1, '/')) {
-		bool matches;
-
-		*slash = '\0';
-		matches = cs_glob_matches(globs, above);
-		*slash = '/';
-		if (matches)
-			return true;
-	}
-	return false;
-}
-
-int cs_tree_hide(struct cs_oid *out, size_t *hidden, struct cs_repo *repo,
-		 const struct cs_oid *tree, const struct cs_strv *globs, struct cs_err *err)
-{
-	const struct cs_oid nothing = { 0 };
-	AUTO_FREE struct cs_tree_update *updates = NULL;
-	struct cs_change all = CS_CHANGE_INIT;
-	size_t n = 0, cap = 0;
-	int rc = cs_change_between(&all, repo, &nothing, tree, false, err);
-
-	for (size_t i = 0; rc == 0 && i < all.n; i++) {
-		if (!is_hidden(globs, all.list[i].path))
-			continue;
-		CS_GROW(updates, n, cap);
-		updates[n++] = (struct cs_tree_update){ .path = all.list[i].path };
-	}
-	*hidden = n;
-	*out = *tree;
-	if (rc == 0 && n)
-		rc = cs_repo_update_tree(out, repo, tree, updates, n, err);
-	cs_change_release(&all);
-	return rc < 0 ? cs_err_wrap(err, "hide files") : 0;
-}
-
-/* ---- and back ---- */
 
 struct back {
 	struct cs_repo *repo;

@@ -104,9 +104,8 @@ int cs_add_objects(git_odb *odb, const char *dir, bool alternate)
  * The object store is put together from our own list of alternates: libgit2's reader passes over
  * some relative and all quoted ones, and what others are told is what is read.
  */
-static int open_objects(struct cs_repo *repo, struct cs_err *err)
+static int open_objects(struct cs_repo *repo, const char *objects, struct cs_err *err)
 {
-	AUTO_FREE char *objects = cs_asprintf("%s/objects", repo->common_dir);
 	int rc = cs_find_object_dirs(&repo->object_dirs, objects, err);
 
 	if (rc < 0)
@@ -114,8 +113,10 @@ static int open_objects(struct cs_repo *repo, struct cs_err *err)
 	rc = git_odb_new(&repo->odb);
 	for (size_t i = 0; rc == 0 && i < repo->object_dirs.n; i++)
 		rc = cs_add_objects(repo->odb, repo->object_dirs.v[i], i > 0);
-	if (rc == 0)
+	if (rc == 0 && repo->git)
 		rc = git_repository_set_odb(repo->git, repo->odb);
+	else if (rc == 0)
+		rc = git_repository_wrap_odb(&repo->git, repo->odb);
 	return rc < 0 ? cs_err_git(err, rc, "open %s", objects) : 0;
 }
 
@@ -132,6 +133,7 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
 {
 	AUTO_REPO struct cs_repo *repo = cs_calloc(1, sizeof(*repo));
 	AUTO_LOCATION struct cs_location loc = { 0 };
+	AUTO_FREE char *objects = NULL;
 	int rc;
 
 	repo->lazy = cs_calloc(1, sizeof(*repo->lazy));
@@ -147,9 +149,26 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
 	repo->git_dir = cs_steal(&loc.git_dir);
 	repo->common_dir = cs_steal(&loc.common_dir);
 	repo->worktree = cs_steal(&loc.worktree);
+	objects = cs_asprintf("%s/objects", repo->common_dir);
 	rc = open_git_dir(repo, err);
 	if (rc == 0)
-		rc = open_objects(repo, err);
+		rc = open_objects(repo, objects, err);
+	if (rc < 0)
+		return rc;
+	*out = cs_steal(&repo);
+	return 0;
+}
+
+int cs_repo_open_objects(struct cs_repo **out, const char *objects_dir, struct cs_err *err)
+{
+	AUTO_REPO struct cs_repo *repo = cs_calloc(1, sizeof(*repo));
+	int rc;
+
+	repo->lazy = cs_calloc(1, sizeof(*repo->lazy));
+	repo->quarantine = cs_strdup(""); /* read-only */
+	rc = start_library(repo, err);
+	if (rc == 0)
+		rc = open_objects(repo, objects_dir, err);
 	if (rc < 0)
 		return rc;
 	*out = cs_steal(&repo);

@@ -41,21 +41,15 @@ static char *shell_word(const char *path)
 	return cs_buf_take(&b);
 }
 
-int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_err *err)
+/* Asks git, which looks at the repository that it finds from start; path is that, for the message. */
+static int ask_git(const char *start, const char *path, struct cs_err *err)
 {
 	static const char *const args[] = { "rev-parse", "--git-dir", NULL };
-	const char *path = loc->worktree ? loc->worktree : loc->git_dir;
 	AUTO_BUF struct cs_buf errout = CS_BUF_INIT;
 	AUTO_FREE char *word = NULL;
 	int status;
-	int rc;
+	int rc = cs_git_as_user(NULL, &errout, &status, start, NULL, args, err);
 
-	if (loc->given)
-		return 0;
-	if (loc->worktree && is_ours(loc->worktree) && is_ours(loc->git_dir) &&
-	    (!loc->gitfile || is_ours(loc->gitfile)))
-		return 0;
-	rc = cs_git_as_user(NULL, &errout, &status, start, NULL, args, err);
 	if (rc < 0)
 		return rc;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -71,4 +65,23 @@ int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_e
 	if (err)
 		err->code = CS_REFUSED;
 	return CS_REFUSED;
+}
+
+int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_err *err)
+{
+	if (loc->given)
+		return 0;
+	if (loc->worktree && is_ours(loc->worktree) && is_ours(loc->git_dir) &&
+	    (!loc->gitfile || is_ours(loc->gitfile)))
+		return 0;
+	return ask_git(start, loc->worktree ? loc->worktree : loc->git_dir, err);
+}
+
+int cs_repo_check_owner(int fd, const char *path, struct cs_err *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return cs_err_sys(err, "%s", path);
+	return st.st_uid == geteuid() ? 0 : ask_git(path, path, err);
 }

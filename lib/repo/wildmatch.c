@@ -211,3 +211,21 @@ bool cs_glob_matches(const struct cs_strv *globs, const char *path)
 	}
 	return false;
 }
+
+bool cs_glob_covers(const struct cs_strv *globs, const char *path)
+{
+	AUTO_FREE char *above = cs_strdup(path);
+
+	if (cs_glob_matches(globs, path))
+		return true;
+	for (char *slash = strchr(above, '/'); slash; slash = strchr(slash + 1, '/')) {
+		bool matches;
+
+		*slash = '\0';
+		matches = cs_glob_matches(globs, above);
+		*slash = '/';
+		if (matches)
+			return true;
+	}
+	return false;
+}

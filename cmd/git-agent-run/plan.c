@@ -14,6 +14,16 @@ static void add_line(struct cs_buf *out, const char *label, const char *text)
 	cs_buf_addf(out, "%s %s\n", label, escaped);
 }
 
+static void add_submodule(struct cs_buf *out, const struct cs_worktree_module *m)
+{
+	char hex[CS_OID_HEX];
+	AUTO_FREE char *line =
+		m->why ? cs_asprintf("%s empty: %s", m->path, m->why)
+		       : cs_asprintf("%s %s", m->path, cs_oid_hex(hex, &m->commit));
+
+	add_line(out, "submodule", line);
+}
+
 static void add_subject(struct cs_buf *out, const struct run *run)
 {
 	const struct cs_run_info *info = &run->info;
@@ -29,6 +39,8 @@ static void add_subject(struct cs_buf *out, const struct run *run)
 		cs_buf_addf(out, "hidden %lld files\n", (long long)info->hidden_files);
 	for (size_t i = 0; i < info->carried.n; i++)
 		add_line(out, "carried", info->carried.v[i]);
+	for (size_t i = 0; i < run->worktree.n_modules; i++)
+		add_submodule(out, &run->worktree.modules[i]);
 }
 
 static void add_hosts(struct cs_buf *out, const struct run *run)
@@ -90,6 +102,11 @@ static cJSON *plan_to_json(const struct run *run, const struct cs_buf *policy)
 	add_text(root, "program", run->program);
 	cs_json_add_int(root, "hidden_files", info->visible_tree.len ? info->hidden_files : 0);
 	cs_json_add(root, "carried", cs_json_words(&info->carried));
+	cs_json_add(root, "submodules",
+		    info->submodules ? cJSON_Duplicate(info->submodules, true)
+				     : cJSON_CreateArray());
+	if (info->submodules_omitted)
+		cs_json_add_int(root, "submodules_omitted", info->submodules_omitted);
 	cs_json_add(root, "hosts", hosts_to_json(run));
 	cs_json_add_bytes(root, "policy", policy->data, policy->len);
 	cs_json_add(root, "sandbox", cs_plan_to_json(&run->plan));

@@ -78,6 +78,8 @@ static int prepare_worktree(struct run *run, enum cs_worktree_mode mode, struct 
 		/* git show HEAD:secret would undo a hidden file. */
 		.history_base = !strcmp(cs_policy_str(run->policy, "worktree.history"), "base") ||
 				cs_policy_list(run->policy, "sandbox.hide")->n,
+		.submodules = cs_policy_bool(run->policy, "worktree.submodules"),
+		.hide = cs_policy_list(run->policy, "sandbox.hide"),
 		.progress = progress_pristine,
 	};
 	int rc = cs_worktree_prepare(&run->worktree, &opts, err);
@@ -90,6 +92,7 @@ static int prepare_worktree(struct run *run, enum cs_worktree_mode mode, struct 
 		cs_strdup(run->worktree.mode == CS_WORKTREE_OVERLAY ? "overlay" : "checkout");
 	free(run->info.pristine);
 	run->info.pristine = cs_strdup(run->worktree.lower);
+	submodules_record(run);
 	return 0;
 }
 
@@ -313,6 +316,8 @@ static int prepare(struct run *run, struct cs_err *err)
 		dirty_start(run);
 	if (!rc)
 		rc = prepare_worktree(run, wanted_mode(run), err);
+	if (!rc)
+		submodules_say(run);
 	if (!rc)
 		rc = layout_directories(run, err);
 	if (!rc)

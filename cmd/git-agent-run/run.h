@@ -100,6 +100,10 @@ int ask_start(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_uncommitted(struct run *run, struct cs_err *err) CS_CHECKED;
 int start_hide(struct run *run, struct cs_err *err) CS_CHECKED;
 
+/* submodules.c: which of them have files in the run, and which do not, and why. */
+void submodules_record(struct run *run);
+void submodules_say(const struct run *run);
+
 /*
  * carry.c: ignored build state of the checkout. ask_carry fills info.carried; carry_prepare compares
  * lock files and, where the policy hides files, makes the copies that are shown instead.

@@ -65,6 +65,9 @@ struct cs_run_info {
 	char *level;		    /* "full" or "degraded" */
 	char *worktree;		    /* "overlay" or "checkout" */
 	cJSON *layers;		    /* the sandbox{layers} object */
+	/* [{path, commit, populated, reason}] of what the run began with, and how many more there were */
+	cJSON *submodules; /* NULL: none */
+	int64_t submodules_omitted;
 	struct cs_strv carried;	     /* paths of the checkout that git ignores and the agent had */
 	struct cs_strv not_enforced; /* limits that could not be */
 	char policy_digest[CS_SHA256_HEX];

@@ -5,14 +5,15 @@
  * beforehand, a private git directory.
  *
  *	<state>/base/<key>/tree/	raw checkout (lower layer), with .git/index in it
+ *	<state>/base/<key>/modules/	which submodules were populated, and their indexes
  *	<state>/base/<key>/lease	flocked shared by each run that uses it
  *	<state>/base/<key>/history/	the store of one commit, where a run asked for it
  *	<run>/base			what the run keeps alive: its commit and its key
  *	<run>/upper, <run>/work		overlay: what the agent changed; its .git is the private one
  *	<run>/tree			checkout mode: a private copy instead
  *
- * <key> is the base tree's id, with a suffix for sparse patterns and where the agent's uid is not
- * the owner of the state directory. Mounting is the sandbox's work: this module only prepares
+ * <key> is the base tree's id, with suffixes for sparse patterns, for the submodules that are
+ * populated, and where the agent's uid is not the owner of the state directory. Mounting is the sandbox's work: this module only prepares
  * directories and says what to mount. It never runs git on anything that an agent wrote.
  *
  * Life: prepare, (run, capture), release; then the caller removes the run's directory. A failed
@@ -49,12 +50,24 @@ struct cs_worktree_opts {
 	gid_t gid;
 	const char *branch;	     /* "agent/7f3a09c1" */
 	bool history_base;	     /* one synthetic commit instead of the host's history */
+	bool submodules;	     /* populated where the user has their commits; else empty */
+	const struct cs_strv *hide;  /* globs of files that submodules come without; may be NULL */
 	/*
 	 * Files of the first checkout, ours or the one we wait for, and of a copy; total is 0 while
 	 * it is not known. Not called where the pristine is there already. May be NULL.
 	 */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
+};
+
+/*
+ * A submodule of the base, or one in another. Its files are those of the commit in the user's own
+ * <git dir>/modules/<name>, or in a git directory that lies in the checkout; no .git is with them.
+ */
+struct cs_worktree_module {
+	char *path;	      /* from the top; hostile bytes */
+	struct cs_oid commit; /* that its gitlink names */
+	char *why;	      /* its directory is empty because ...; NULL: it is populated */
 };
 
 struct cs_worktree {
@@ -66,7 +79,9 @@ struct cs_worktree {
 	char *upper, *work;	    /* overlay mode */
 	char *copy;		    /* checkout mode: mounted read-write at path */
 	struct cs_strv objects;	    /* object directories to mount (see CS_OBJECTS_INSIDE) */
-	int lease_fd;		    /* keeps the pristine from being pruned */
+	struct cs_worktree_module *modules; /* as .gitmodules has them, each before those in it */
+	size_t n_modules;
+	int lease_fd; /* keeps the pristine from being pruned */
 };
 #define CS_WORKTREE_INIT { .lease_fd = -1 }
 
@@ -76,8 +91,9 @@ struct cs_worktree {
  * copy in checkout mode. The base is pinned by refs/agent-run/base/<commit>. As root, what is made
  * belongs to uid and gid. Checkout mode may follow an overlay in the same run directory that could
  * not be mounted, and takes its place. Errors: CS_NOTFOUND objects of the base are missing (with
- * the command that helps); CS_EXISTS the run directory was used before; CS_REFUSED a wrong owner;
- * CS_UNSUPPORTED a file system without case; CS_MALFUNCTION full, read-only, and the like.
+ * the command that helps); CS_EXISTS the run directory was used before; CS_REFUSED a wrong owner, a
+ * path that git takes for none; CS_UNSUPPORTED a file system without case; CS_MALFUNCTION full,
+ * read-only, and the like.
  */
 int cs_worktree_prepare(struct cs_worktree *out, const struct cs_worktree_opts *opts,
 			struct cs_err *err) CS_CHECKED;

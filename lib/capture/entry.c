@@ -320,7 +320,8 @@ static bool same_as_pristine(struct walk *w, const struct entry *e)
 
 		return n >= 0 && same_link(w, e, target, n);
 	}
-	if (S_ISREG(e->st.st_mode) && S_ISREG(e->was.st_mode)) {
+	if (S_ISREG(e->st.st_mode) && S_ISREG(e->was.st_mode) &&
+	    !((e->st.st_mode ^ e->was.st_mode) & S_IXUSR) && e->st.st_size == e->was.st_size) {
 		AUTO_FD int fd = open_regular(&st, w->fd, e->name);
 		AUTO_FD int was_fd = open_regular(&st, w->pristine_fd, e->name);
 

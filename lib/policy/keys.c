@@ -31,6 +31,7 @@ const char cs_policy_defaults[] =
 	"[worktree]\n"
 	"	mode = auto\n"
 	"	history = all\n"
+	"	submodules = true\n"
 	"[record]\n"
 	"	share = statements\n"
 	"	keep = 30d\n"
@@ -122,6 +123,7 @@ static const struct cs_policy_key keys[] = {
 	{ "request", "timeout", CS_KIND_DURATION, CS_MERGE_CAP },
 	{ "worktree", "mode", CS_KIND_WORD, CS_MERGE_CHOICE, .words = words_mode },
 	{ "worktree", "history", CS_KIND_WORD, CS_MERGE_ORDER, .words = words_history },
+	{ "worktree", "submodules", CS_KIND_BOOL, CS_MERGE_ORDER },
 	{ "record", "share", CS_KIND_WORD, CS_MERGE_ORDER, .words = words_share },
 	{ "record", "keep", CS_KIND_DURATION, CS_MERGE_CHOICE },
 	{ "review", "sensitive", CS_KIND_LIST, CS_MERGE_DEMANDS, .check = check_glob },

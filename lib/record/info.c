@@ -76,6 +76,7 @@ void cs_run_info_release(struct cs_run_info *info)
 	for (size_t i = 0; i < CS_COUNT(texts); i++)
 		free(texts[i]);
 	cJSON_Delete(info->layers);
+	cJSON_Delete(info->submodules);
 	cs_strv_release(&info->argv);
 	cs_strv_release(&info->carried);
 	cs_strv_release(&info->not_enforced);
@@ -285,6 +286,10 @@ cJSON *cs_run_info_to_json(const struct cs_run_info *info)
 		cs_json_add_int(obj, "files", info->hidden_files);
 		cs_json_add_oid(obj, "visible_tree", &info->visible_tree);
 	}
+	if (info->submodules)
+		cs_json_add(root, "submodules", cJSON_Duplicate(info->submodules, true));
+	if (info->submodules_omitted)
+		cs_json_add_int(root, "submodules_omitted", info->submodules_omitted);
 	if (info->change_commit.len) {
 		obj = add_object(root, "change");
 		cs_json_add_oid(obj, "commit", &info->change_commit);
@@ -452,6 +457,9 @@ int cs_run_info_from_json(struct cs_run_info *out, const cJSON *json, struct cs_
 	get_oid(&out->start_tree, start, "tree");
 	get_oid(&out->visible_tree, get(json, "hidden"), "visible_tree");
 	out->hidden_files = cs_json_int(get(json, "hidden"), "files", 0);
+	if (cJSON_IsArray(get(json, "submodules")))
+		out->submodules = cJSON_Duplicate(get(json, "submodules"), true);
+	out->submodules_omitted = cs_json_int(json, "submodules_omitted", 0);
 	get_oid(&out->change_commit, change, "commit");
 	get_oid(&out->change_tree, change, "tree");
 	get_digest(out->change_digest, change, "digest");

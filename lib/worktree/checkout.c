@@ -98,6 +98,9 @@ static int reap(pid_t pid)
 	return got < 0 ? -1 : status;
 }
 
+/* What git says of a tree that has a path which no checkout may have. */
+static const char refused_path[] = "invalid path ";
+
 static int run_git(const struct cs_git_call *call, struct listener *l, struct cs_err *err)
 {
 	AUTO_STRV struct cs_strv argv = CS_STRV_INIT;
@@ -126,6 +129,8 @@ static int run_git(const struct cs_git_call *call, struct listener *l, struct cs
 	status = reap(pid);
 	if (heard == 0 && status == 0)
 		return 0;
+	if (!strncmp(l->complaint, refused_path, strlen(refused_path)))
+		return cs_err_set(err, CS_REFUSED, "git read-tree: %s", l->complaint);
 	return cs_err_set(err, CS_MALFUNCTION, "git read-tree: %s",
 			  l->complaint[0] ? l->complaint : "ended unexpectedly");
 }
@@ -159,21 +164,25 @@ static size_t count_missing(const struct cs_buf *list, char first[CS_OID_HEX])
 	return n;
 }
 
+size_t cs_wt_count_missing(char first[CS_OID_HEX], const char *git_dir, const struct cs_oid *tree)
+{
+	AUTO_BUF struct cs_buf list = CS_BUF_INIT;
+	char hex[CS_OID_HEX];
+	const char *args[] = { "rev-list", "--objects", "--missing=print", cs_oid_hex(hex, tree),
+			       NULL };
+	struct cs_git_call call = { .git_dir = git_dir, .args = args, .max_output = 1 << 30 };
+
+	return cs_git(&list, &call, NULL) < 0 ? 0 : count_missing(&list, first);
+}
+
 int cs_wt_explain_missing(const char *git_dir, const struct cs_wt_job *job, struct cs_err *err)
 {
 	const struct cs_worktree_opts *opts = job->opts;
 	const char *where = cs_repo_worktree(opts->repo);
 	int rc = err ? (int)err->code : CS_MALFUNCTION;
-	AUTO_BUF struct cs_buf list = CS_BUF_INIT;
-	char tree[CS_OID_HEX], first[CS_OID_HEX] = "";
-	const char *args[] = { "rev-list", "--objects", "--missing=print",
-			       cs_oid_hex(tree, &opts->tree), NULL };
-	struct cs_git_call call = { .git_dir = git_dir, .args = args, .max_output = 1 << 30 };
-	size_t n;
+	char first[CS_OID_HEX] = "";
+	size_t n = cs_wt_count_missing(first, git_dir, &opts->tree);
 
-	if (cs_git(&list, &call, NULL) < 0)
-		return rc;
-	n = count_missing(&list, first);
 	if (n == 0)
 		return rc;
 	where = where ? where : cs_repo_common_dir(opts->repo);
@@ -261,28 +270,55 @@ static int settle(struct cs_wt_index *ix, int tree_fd, const struct cs_wt_owner 
 	return rc;
 }
 
-/* tree/.git/index from <dir>/index, after the files that it describes. time 0: the commit's. */
-static int finish(int dir_fd, const struct cs_wt_job *job, int64_t time, struct cs_err *err)
+int cs_wt_settle(int tree_fd, int dir_fd, const char *index, int to_fd, const char *to,
+		 int64_t time, const struct cs_wt_job *job, struct cs_err *err)
 {
 	struct cs_wt_index ix = CS_WT_INDEX_INIT;
 	struct cs_commit commit = { 0 };
-	AUTO_FD int tree_fd = -1;
 	int rc = cs_repo_read_commit(&commit, job->opts->repo, &job->opts->commit, err);
 
 	if (rc == 0)
-		rc = cs_wt_opendir(&tree_fd, dir_fd, "tree", err);
-	if (rc == 0)
-		rc = cs_wt_index_load(&ix, dir_fd, "index", err);
+		rc = cs_wt_index_load(&ix, dir_fd, index, err);
 	if (rc == 0)
 		rc = settle(&ix, tree_fd, &job->owner, time ? time : commit.time, err);
 	if (rc == 0)
-		rc = cs_wt_mkdir(tree_fd, ".git", 0777, &job->owner, err);
-	if (rc == 0)
-		rc = cs_wt_index_store(&ix, tree_fd, ".git/index", &job->owner, err);
-	if (rc == 0 && cs_wt_give(tree_fd, &job->owner) < 0)
-		rc = cs_err_sys(err, "give tree");
+		rc = cs_wt_index_store(&ix, to_fd, to, &job->owner, err);
 	cs_wt_index_release(&ix);
 	cs_commit_release(&commit);
+	return rc;
+}
+
+/* tree/.git/index from <dir>/index, after the files that it describes. */
+static int finish(int dir_fd, const struct cs_wt_job *job, int64_t time, struct cs_err *err)
+{
+	AUTO_FD int tree_fd = -1;
+	int rc = cs_wt_opendir(&tree_fd, dir_fd, "tree", err);
+
+	if (rc == 0)
+		rc = cs_wt_mkdir(tree_fd, ".git", 0777, &job->owner, err);
+	if (rc == 0)
+		rc = cs_wt_settle(tree_fd, dir_fd, "index", tree_fd, ".git/index", time, job,
+				  err);
+	if (rc == 0 && cs_wt_give(tree_fd, &job->owner) < 0)
+		rc = cs_err_sys(err, "give tree");
+	return rc;
+}
+
+int cs_wt_read_tree(const char *dir, const char *work_tree, const struct cs_oid *tree,
+		    const struct cs_worktree_opts *opts, int lock_fd, struct cs_err *err)
+{
+	AUTO_FREE char *git_dir = cs_asprintf("%s/git", dir);
+	AUTO_FREE char *index = cs_asprintf("%s/index", dir);
+	char hex[CS_OID_HEX];
+	const char *args[] = { "read-tree", "-v", "-m", "-u", cs_oid_hex(hex, tree), NULL };
+	struct cs_git_call call = {
+		.git_dir = git_dir, .work_tree = work_tree, .index_file = index, .args = args
+	};
+	struct listener l = { .opts = opts, .lock_fd = lock_fd };
+	int rc = run_git(&call, &l, err);
+
+	if (rc < 0)
+		explain_full(dir, err);
 	return rc;
 }
 
@@ -291,16 +327,9 @@ int cs_wt_checkout(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 {
 	AUTO_FREE char *git_dir = cs_asprintf("%s/git", dir);
 	AUTO_FREE char *tree_dir = cs_asprintf("%s/tree", dir);
-	AUTO_FREE char *index = cs_asprintf("%s/index", dir);
-	char hex[CS_OID_HEX];
-	const char *args[] = { "read-tree", "-v", "-m", "-u", cs_oid_hex(hex, &job->opts->tree),
-			       NULL };
-	struct cs_git_call call = {
-		.git_dir = git_dir, .work_tree = tree_dir, .index_file = index, .args = args
-	};
-	struct listener l = { .opts = job->opts, .lock_fd = lock_fd };
 	int64_t time = 0;
-	int rc = cs_wt_trusted_make(dir_fd, "git", job, err);
+	int rc = cs_wt_trusted_make(dir_fd, "git", cs_repo_object_dirs(job->opts->repo),
+				    &job->sparse, err);
 
 	if (rc == 0)
 		rc = cs_wt_mkdir(dir_fd, "tree", 0777, &ours, err);
@@ -308,11 +337,9 @@ int cs_wt_checkout(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 		rc = cs_wt_reuse(&time, dir_fd, job, lock_fd, err);
 	if (rc < 0)
 		return rc;
-	rc = run_git(&call, &l, err);
-	if (rc < 0) {
-		explain_full(dir, err);
+	rc = cs_wt_read_tree(dir, tree_dir, &job->opts->tree, job->opts, lock_fd, err);
+	if (rc < 0)
 		return cs_wt_explain_missing(git_dir, job, err);
-	}
 	rc = finish(dir_fd, job, time, err);
 	if (rc == 0)
 		rc = cs_remove_tree(dir_fd, "git", err);

@@ -135,11 +135,44 @@ static int copy_all(struct copying *c, struct cs_wt_index *ix, struct cs_err *er
 	return rc;
 }
 
+/* What is at place in both trees, by its index in the pristine. */
+static int copy_files(struct copying *c, int from_tree_fd, int to_tree_fd, const char *place,
+		      const char *index, struct cs_err *err)
+{
+	AUTO_FD int from_fd = cs_opendir_beneath(from_tree_fd, place);
+	AUTO_FD int to_fd = cs_opendir_beneath(to_tree_fd, place);
+	struct cs_wt_index ix = CS_WT_INDEX_INIT;
+	int rc;
+
+	if (from_fd < 0 || to_fd < 0)
+		return cs_err_sys(err, "open directory %s", place);
+	rc = cs_wt_index_load(&ix, c->job->dir_fd, index, err);
+	c->from_fd = from_fd;
+	c->to_fd = to_fd;
+	if (rc == 0)
+		rc = copy_all(c, &ix, err);
+	cs_wt_index_release(&ix);
+	return rc;
+}
+
+static int copy_modules(struct copying *c, int from_fd, int to_fd, struct cs_err *err)
+{
+	const struct cs_wt_modules *modules = &c->job->modules;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < modules->n; i++) {
+		AUTO_FREE char *index = cs_wt_module_index(i);
+
+		if (!modules->list[i].why)
+			rc = copy_files(c, from_fd, to_fd, modules->list[i].path, index, err);
+	}
+	return rc;
+}
+
 int cs_wt_copy(const struct cs_wt_job *job, struct cs_err *err)
 {
 	AUTO_FD int from_fd = -1;
 	AUTO_FD int to_fd = -1;
-	struct cs_wt_index ix = CS_WT_INDEX_INIT;
 	struct copying c = { .job = job };
 	int rc = cs_wt_opendir(&from_fd, job->dir_fd, "tree", err);
 
@@ -148,11 +181,8 @@ int cs_wt_copy(const struct cs_wt_job *job, struct cs_err *err)
 	if (rc == 0)
 		rc = cs_wt_opendir(&to_fd, job->run_fd, "tree", err);
 	if (rc == 0)
-		rc = cs_wt_index_load(&ix, from_fd, ".git/index", err);
-	c.from_fd = from_fd;
-	c.to_fd = to_fd;
+		rc = copy_files(&c, from_fd, to_fd, ".", "tree/.git/index", err);
 	if (rc == 0)
-		rc = copy_all(&c, &ix, err);
-	cs_wt_index_release(&ix);
+		rc = copy_modules(&c, from_fd, to_fd, err);
 	return rc < 0 ? cs_err_wrap(err, "copy of the base") : 0;
 }

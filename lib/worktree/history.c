@@ -98,7 +98,8 @@ static int make(const struct cs_wt_job *job, struct cs_err *err)
 	int rc;
 
 	cs_wt_remove_leftovers(job->dir_fd, STORE CS_WT_NEW);
-	rc = cs_wt_trusted_make(job->dir_fd, tmp, job, err);
+	rc = cs_wt_trusted_make(job->dir_fd, tmp, cs_repo_object_dirs(job->opts->repo),
+				&job->sparse, err);
 	if (rc == 0)
 		rc = cs_wt_opendir(&tmp_fd, job->dir_fd, tmp, err);
 	if (rc == 0)

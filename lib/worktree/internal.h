@@ -6,6 +6,8 @@
  *	sparse.c	what part of the tree the user's checkout holds
  *	pristine.c	find, wait for, or make the raw checkout of a tree; its lease
  *	reuse.c		what an older pristine has of a new one
+ *	submodules.c	which submodules the user has, and where
+ *	populate.c	their files in the pristine
  *	trusted.c	a git directory of our own for git to work in
  *	checkout.c	git read-tree in it: the one place that makes files of a tree
  *	index.c		git's index file, read and patched
@@ -34,6 +36,9 @@
 #define CS_WT_NEW  ".new-" /* <key>.new-<random>: being made, or left by a crash */
 #define CS_WT_OLD  ".old-" /* <key>.old-<random>: being removed */
 #define CS_WT_PINS "pins.lock"
+
+/* In a pristine: what populate.c has made of submodules, and their indexes. */
+#define CS_WT_MODULES "modules"
 
 /* ---- files ---- */
 
@@ -76,10 +81,26 @@ struct cs_wt_sparse {
 	struct cs_buf patterns;
 };
 
+/* A submodule of the base tree, or of another one: those before those in them. */
+#define CS_WT_NO_MODULE SIZE_MAX
+struct cs_wt_module {
+	char *path;		/* from the top */
+	struct cs_oid commit;	/* that the gitlink names */
+	struct cs_oid tree;	/* of it; len 0 where the user does not have it */
+	struct cs_strv objects; /* directories: of its git directory and their alternates */
+	size_t around;		/* the module that it lies in; CS_WT_NO_MODULE: none */
+	char *why;		/* its directory stays empty because ...; NULL: it is populated */
+};
+struct cs_wt_modules {
+	struct cs_wt_module *list;
+	size_t n, cap;
+};
+
 struct cs_wt_job {
 	const struct cs_worktree_opts *opts;
 	struct cs_wt_owner owner;
 	struct cs_wt_sparse sparse;
+	struct cs_wt_modules modules;
 	struct cs_buf host_config; /* remotes and branches, for the private git directory */
 	bool partial;		   /* the host's repository is a partial clone */
 	int run_fd;
@@ -148,9 +169,9 @@ void cs_wt_unlock(int *lock_fd, const struct cs_wt_job *job);
 /* Leaves the lease in *lease_fd and job->dir_fd open. */
 int cs_wt_pristine(int *lease_fd, struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
 
-/* A bare git directory in dir_fd/name that reads the host's objects and converts nothing. */
-int cs_wt_trusted_make(int dir_fd, const char *name, const struct cs_wt_job *job,
-		       struct cs_err *err) CS_CHECKED;
+/* A bare git directory in dir_fd/name that reads these objects and converts nothing. */
+int cs_wt_trusted_make(int dir_fd, const char *name, const struct cs_strv *object_dirs,
+		       const struct cs_wt_sparse *sparse, struct cs_err *err) CS_CHECKED;
 /* Progress, to opts->progress and into lock_fd for those who wait (-1: nobody). */
 void cs_wt_tell(const struct cs_worktree_opts *opts, int lock_fd, uint64_t done, uint64_t total);
 /*
@@ -162,14 +183,55 @@ int cs_wt_reuse(int64_t *time, int dir_fd, const struct cs_wt_job *job, int lock
 /* <dir>/tree and <dir>/index from the base tree. */
 int cs_wt_checkout(int dir_fd, const char *dir, const struct cs_wt_job *job, int lock_fd,
 		   struct cs_err *err) CS_CHECKED;
+/*
+ * The same of any tree, into the empty directory work_tree, by the trusted <dir>/git; the index is
+ * <dir>/index. CS_REFUSED: the tree has a path that git takes for none.
+ */
+int cs_wt_read_tree(const char *dir, const char *work_tree, const struct cs_oid *tree,
+		    const struct cs_worktree_opts *opts, int lock_fd, struct cs_err *err) CS_CHECKED;
+/*
+ * Gives the files of dir_fd/index their owner and one time (0: the base commit's), and writes the
+ * index anew to to_fd/to.
+ */
+int cs_wt_settle(int tree_fd, int dir_fd, const char *index, int to_fd, const char *to,
+		 int64_t time, const struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
+/* How many objects of a tree are not there, and the id of one. */
+size_t cs_wt_count_missing(char first[CS_OID_HEX], const char *git_dir, const struct cs_oid *tree);
 /* Rewords a failure of git where objects of the base are missing; keeps it otherwise. */
 int cs_wt_explain_missing(const char *git_dir, const struct cs_wt_job *job, struct cs_err *err);
+
+/* ---- submodules ---- */
+
+/* Fills job->modules from the base tree and what the user has. */
+int cs_wt_modules_find(struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
+void cs_wt_modules_release(struct cs_wt_modules *modules);
+/*
+ * For the pristine's key: a digest of which are to be populated; nothing added where none is.
+ * tried: the stamps of those that could not be in a pristine of the key without them; or NULL.
+ */
+void cs_wt_modules_key(struct cs_buf *key, const struct cs_wt_job *job, const struct cs_buf *tried);
+/* What changes when objects come to it. */
+void cs_wt_module_stamp(struct cs_buf *out, const struct cs_wt_module *m);
+
+/* After the base's own files: those of the submodules; then modules/list says what came of it. */
+int cs_wt_populate(int dir_fd, const char *dir, const struct cs_wt_job *job, int lock_fd,
+		   struct cs_err *err) CS_CHECKED;
+/* Why what is in the pristine is not populated, from its list to job->modules. */
+int cs_wt_populated(struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
+/*
+ * Stamps of the submodules that could not be populated in the pristine `key`, as they are now;
+ * nothing where all could, where they are still the same, and where there is no such pristine.
+ */
+int cs_wt_tried(struct cs_buf *stamps, const char *key, const struct cs_wt_job *job,
+		struct cs_err *err) CS_CHECKED;
+/* The index of the i-th in job->modules, beside dir_fd/tree; the caller frees. */
+char *cs_wt_module_index(size_t i);
 
 /* The store for history_base: its object directory (the caller frees) and its only commit. */
 int cs_wt_history(char **objects, struct cs_oid *head, struct cs_wt_job *job,
 		  struct cs_err *err) CS_CHECKED;
 
-/* <run>/tree from the pristine, without its .git. */
+/* <run>/tree from the pristine with its submodules, without its .git. */
 int cs_wt_copy(const struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
 
 /* Lines for objects/info/alternates. */

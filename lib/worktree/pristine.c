@@ -171,6 +171,8 @@ static int fill(int tmp_fd, const char *tmp, const struct cs_wt_job *job, int lo
 	if (rc == 0)
 		rc = cs_wt_checkout(tmp_fd, dir, job, lock_fd, err);
 	if (rc == 0)
+		rc = cs_wt_populate(tmp_fd, dir, job, lock_fd, err);
+	if (rc == 0)
 		rc = cs_wt_put(tmp_fd, "lease", "", 0, &job->owner, err);
 	if (rc == 0 && cs_wt_give(tmp_fd, &job->owner) < 0)
 		rc = cs_err_sys(err, "give %s", tmp);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bare git directory of our own making, for git to work in: it reads the host's objects and
- * nothing else of the host. No hooks, no remotes, no drivers; its info/attributes has the last
+ * A bare git directory of our own making, for git to work in: it reads objects of the host, the
+ * repository's or a submodule's, and nothing else of the host. No hooks, no remotes, no drivers; its info/attributes has the last
  * word over every .gitattributes and turns all conversions off.
  */
 #include "internal.h"
@@ -44,19 +44,20 @@ void cs_wt_alternates(struct cs_buf *out, const struct cs_strv *dirs)
 	}
 }
 
-static int fill(int git_fd, const struct cs_wt_job *job, struct cs_err *err)
+static int fill(int git_fd, const struct cs_strv *object_dirs, const struct cs_wt_sparse *sparse,
+		struct cs_err *err)
 {
 	static const char *const dirs[] = { "info", "objects", "objects/info", "objects/pack",
 					    "refs" };
 	static const char head[] = "ref: refs/heads/none\n";
-	const struct cs_buf *patterns = &job->sparse.patterns;
+	const struct cs_buf *patterns = &sparse->patterns;
 	AUTO_BUF struct cs_buf config = CS_BUF_INIT;
 	AUTO_BUF struct cs_buf objects = CS_BUF_INIT;
 	int rc = 0;
 
 	cs_buf_adds(&config, trusted_config);
-	cs_wt_sparse_config(&config, &job->sparse);
-	cs_wt_alternates(&objects, cs_repo_object_dirs(job->opts->repo));
+	cs_wt_sparse_config(&config, sparse);
+	cs_wt_alternates(&objects, object_dirs);
 	for (size_t i = 0; rc == 0 && i < CS_COUNT(dirs); i++)
 		rc = cs_wt_mkdir(git_fd, dirs[i], 0777, &ours, err);
 	if (rc == 0)
@@ -67,7 +68,7 @@ static int fill(int git_fd, const struct cs_wt_job *job, struct cs_err *err)
 	if (rc == 0)
 		rc = cs_wt_put(git_fd, "info/attributes", neutral_attributes,
 			       strlen(neutral_attributes), &ours, err);
-	if (rc == 0 && job->sparse.on)
+	if (rc == 0 && sparse->on)
 		rc = cs_wt_put(git_fd, "info/sparse-checkout", patterns->data, patterns->len, &ours,
 			       err);
 	if (rc == 0)
@@ -75,8 +76,8 @@ static int fill(int git_fd, const struct cs_wt_job *job, struct cs_err *err)
 	return rc;
 }
 
-int cs_wt_trusted_make(int dir_fd, const char *name, const struct cs_wt_job *job,
-		       struct cs_err *err)
+int cs_wt_trusted_make(int dir_fd, const char *name, const struct cs_strv *object_dirs,
+		       const struct cs_wt_sparse *sparse, struct cs_err *err)
 {
 	AUTO_FD int git_fd = -1;
 	int rc = cs_wt_mkdir(dir_fd, name, 0700, &ours, err);
@@ -84,6 +85,6 @@ int cs_wt_trusted_make(int dir_fd, const char *name, const struct cs_wt_job *job
 	if (rc == 0)
 		rc = cs_wt_opendir(&git_fd, dir_fd, name, err);
 	if (rc == 0)
-		rc = fill(git_fd, job, err);
+		rc = fill(git_fd, object_dirs, sparse, err);
 	return rc;
 }

@@ -44,10 +44,11 @@ static int open_base(struct cs_wt_job *job, struct stat *state, struct cs_err *e
 }
 
 /*
- * Checkouts differ by tree, by sparse patterns, and by owner: overlayfs can only copy up what
- * belongs to the user of its namespace.
+ * Checkouts differ by tree, by sparse patterns, by the submodules in them, and by owner: overlayfs
+ * can only copy up what belongs to the user of its namespace.
  */
-static void name_pristine(struct cs_wt_job *job, const struct stat *state)
+static char *pristine_key(const struct cs_wt_job *job, const struct stat *state,
+			  const struct cs_buf *tried)
 {
 	AUTO_BUF struct cs_buf key = CS_BUF_INIT;
 	char hex[CS_OID_HEX];
@@ -60,10 +61,24 @@ static void name_pristine(struct cs_wt_job *job, const struct stat *state)
 		cs_sha256(sum, job->sparse.patterns.data, job->sparse.patterns.len);
 		cs_buf_addf(&key, "-%c%s", job->sparse.cone ? 'c' : 's', cs_hex(digits, sum, 8));
 	}
+	cs_wt_modules_key(&key, job, tried);
 	if (job->opts->uid != state->st_uid)
 		cs_buf_addf(&key, "-u%u", job->opts->uid);
-	job->key = cs_buf_take(&key);
+	return cs_buf_take(&key);
+}
+
+/* Objects that were missing for a submodule may have come since. */
+static int name_pristine(struct cs_wt_job *job, const struct stat *state, struct cs_err *err)
+{
+	AUTO_BUF struct cs_buf tried = CS_BUF_INIT;
+	AUTO_FREE char *key = pristine_key(job, state, NULL);
+	int rc = job->modules.n ? cs_wt_tried(&tried, key, job, err) : 0;
+
+	if (rc < 0)
+		return rc;
+	job->key = tried.len ? pristine_key(job, state, &tried) : cs_steal(&key);
 	job->dir = cs_asprintf("%s/base/%s", job->opts->state_dir, job->key);
+	return 0;
 }
 
 /* ---- the run's directory ---- */
@@ -232,8 +247,27 @@ static int read_host(struct cs_wt_job *job, struct cs_err *err)
 	if (rc == 0)
 		rc = cs_wt_host_config(&job->host_config, &job->partial, job->opts->repo, err);
 	if (rc == 0)
-		name_pristine(job, &state);
+		rc = cs_wt_modules_find(job, err);
+	if (rc == 0)
+		rc = name_pristine(job, &state, err);
 	return rc;
+}
+
+static void hand_over_modules(struct cs_worktree *out, struct cs_wt_job *job)
+{
+	const size_t n = job->modules.n;
+
+	out->modules = cs_calloc(n ? n : 1, sizeof(*out->modules));
+	for (size_t i = 0; i < n; i++) {
+		struct cs_wt_module *m = &job->modules.list[i];
+
+		out->modules[i] = (struct cs_worktree_module){
+			.path = cs_steal(&m->path),
+			.commit = m->commit,
+			.why = cs_steal(&m->why),
+		};
+	}
+	out->n_modules = n;
 }
 
 static int prepare(struct cs_worktree *out, struct cs_wt_job *job, struct cs_err *err)
@@ -243,6 +277,8 @@ static int prepare(struct cs_worktree *out, struct cs_wt_job *job, struct cs_err
 	cs_fault("worktree-use");
 	if (rc == 0)
 		rc = cs_wt_pristine(&out->lease_fd, job, err);
+	if (rc == 0)
+		rc = cs_wt_populated(job, err);
 	if (rc == 0)
 		rc = choose_objects(out, job, err);
 	cs_fault("worktree-pristine");
@@ -255,6 +291,7 @@ static int prepare(struct cs_worktree *out, struct cs_wt_job *job, struct cs_err
 		return rc;
 	out->lower = cs_asprintf("%s/tree", job->dir);
 	out->path = path_inside(job->opts->repo);
+	hand_over_modules(out, job);
 	return 0;
 }
 
@@ -264,6 +301,7 @@ static void job_release(struct cs_wt_job *job)
 	cs_close(&job->base_fd);
 	cs_close(&job->dir_fd);
 	cs_buf_release(&job->sparse.patterns);
+	cs_wt_modules_release(&job->modules);
 	cs_buf_release(&job->host_config);
 	free(job->key);
 	free(job->dir);
@@ -307,6 +345,11 @@ void cs_worktree_release(struct cs_worktree *wt)
 	free(wt->upper);
 	free(wt->work);
 	free(wt->copy);
+	for (size_t i = 0; i < wt->n_modules; i++) {
+		free(wt->modules[i].path);
+		free(wt->modules[i].why);
+	}
+	free(wt->modules);
 	cs_strv_release(&wt->objects);
 	cs_close(&wt->lease_fd);
 	*wt = (struct cs_worktree)CS_WORKTREE_INIT;

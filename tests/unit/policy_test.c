@@ -376,7 +376,7 @@ START_TEST(format_defaults)
 			 "\tenv = LANG LC_* TERM COLORTERM TZ\n\tdebuggers = allow\n\thide =\n"
 			 "[network]\n\tdefault = ask\n\tallow = @profile\n\tprivate =\n"
 			 "[request]\n\ttimeout = 90s\n"
-			 "[worktree]\n\tmode = auto\n\thistory = all\n"
+			 "[worktree]\n\tmode = auto\n\thistory = all\n\tsubmodules = true\n"
 			 "[record]\n\tshare = statements\n\tkeep = 30d\n"
 			 "[review]\n\tsensitive = .github/** .gitlab-ci.yml .husky/** .vscode/** "
 			 ".envrc .gitattributes\n"

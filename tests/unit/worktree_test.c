@@ -183,7 +183,7 @@ static const struct {
 	  "mktree); "
 	  "t=$(printf '040000 tree %s\\t.git\\n' $t | git mktree); "
 	  "git update-ref HEAD $(git commit-tree -m x $t)",
-	  CS_MALFUNCTION, "invalid path '.git/x'" },
+	  CS_REFUSED, "invalid path '.git/x'" },
 };
 
 OPERATOR_TEST(failures_leave_nothing)

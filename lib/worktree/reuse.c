@@ -53,13 +53,27 @@ static void old_release(struct old *old)
 	cs_close(&old->dir_fd);
 }
 
-/* Made under the same patterns for the same owner: keys that differ in nothing but the tree. */
-static bool is_alike(const char *key, const struct cs_wt_job *job)
+/* The suffixes of a key, but for its submodules: their files are taken from nowhere. */
+static char *suffixes(const char *key, const struct cs_wt_job *job)
 {
 	const size_t hex = 2 * (size_t)job->opts->tree.len;
+	const char *rest = strlen(key) < hex ? "" : key + hex;
+	const char *modules = strstr(rest, "-m"); /* other suffixes have no m */
+	const char *behind = modules ? strchrnul(modules + 1, '-') : "";
 
-	return strlen(key) == strlen(job->key) && !strcmp(key + hex, job->key + hex) &&
-	       strcmp(key, job->key) != 0;
+	if (!modules)
+		return cs_strdup(rest);
+	return cs_asprintf("%.*s%s", (int)(modules - rest), rest, behind);
+}
+
+/* Made under the same patterns for the same owner. */
+static bool is_alike(const char *key, const struct cs_wt_job *job)
+{
+	AUTO_FREE char *theirs = suffixes(key, job);
+	AUTO_FREE char *wanted = suffixes(job->key, job);
+
+	return strlen(key) >= 2 * (size_t)job->opts->tree.len && !strchr(key, '.') &&
+	       !strcmp(theirs, wanted) && strcmp(key, job->key) != 0;
 }
 
 /* Its name; NULL where there is none. The caller frees. */

@@ -52,6 +52,35 @@ static void add_agent(struct cs_buf *out, const struct cs_run_info *info)
 	cs_buf_addc(out, '\n');
 }
 
+/* How many had their files, and the names of those that did not. */
+static void add_submodules(struct cs_buf *out, const struct cs_run_info *info)
+{
+	AUTO_BUF struct cs_buf empty = CS_BUF_INIT;
+	size_t n = 0;
+	size_t n_empty = 0;
+
+	if (!info->submodules)
+		return;
+	for (const cJSON *m = info->submodules->child; m; m = m->next) {
+		AUTO_BUF struct cs_buf path = CS_BUF_INIT;
+		AUTO_FREE char *escaped = NULL;
+
+		if (cs_json_bool(m, "populated", false)) {
+			n++;
+			continue;
+		}
+		if (cs_json_get_bytes(&path, m, "path") < 0)
+			continue;
+		escaped = cs_escape_line(path.data);
+		cs_buf_addf(&empty, "%s %s", n_empty++ ? "," : "", escaped);
+	}
+	add_label(out, "populated");
+	cs_buf_addf(out, "%zu submodule%s", n, n == 1 ? "" : "s");
+	if (n_empty)
+		cs_buf_addf(out, ", and %zu empty:%s", n_empty, empty.data);
+	cs_buf_addc(out, '\n');
+}
+
 static void add_commits(struct cs_buf *out, const struct cs_run_info *info)
 {
 	char hex[CS_OID_HEX];
@@ -75,6 +104,7 @@ static void add_commits(struct cs_buf *out, const struct cs_run_info *info)
 		add_label(out, "carried");
 		cs_buf_addf(out, "%s\n", path);
 	}
+	add_submodules(out, info);
 	if (*info->continues) {
 		add_label(out, "continues");
 		cs_buf_addf(out, "%.8s\n", info->continues);

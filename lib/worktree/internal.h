@@ -206,12 +206,10 @@ int cs_wt_explain_missing(const char *git_dir, const struct cs_wt_job *job, stru
 int cs_wt_modules_find(struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
 void cs_wt_modules_release(struct cs_wt_modules *modules);
 /*
- * For the pristine's key: a digest of which are to be populated; nothing added where none is.
- * tried: the stamps of those that could not be in a pristine of the key without them; or NULL.
+ * For the pristine's key: a digest of which are to be populated; nothing added where none is. Into
+ * it goes, too, what cs_wt_tried says of the key without it.
  */
 void cs_wt_modules_key(struct cs_buf *key, const struct cs_wt_job *job, const struct cs_buf *tried);
-/* What changes when objects come to it. */
-void cs_wt_module_stamp(struct cs_buf *out, const struct cs_wt_module *m);
 
 /* After the base's own files: those of the submodules; then modules/list says what came of it. */
 int cs_wt_populate(int dir_fd, const char *dir, const struct cs_wt_job *job, int lock_fd,
@@ -219,10 +217,10 @@ int cs_wt_populate(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 /* Why what is in the pristine is not populated, from its list to job->modules. */
 int cs_wt_populated(struct cs_wt_job *job, struct cs_err *err) CS_CHECKED;
 /*
- * Stamps of the submodules that could not be populated in the pristine `key`, as they are now;
- * nothing where all could, where they are still the same, and where there is no such pristine.
+ * Adds the ids of objects that were missing for submodules of the pristine `key` and have come since:
+ * none where there is no such pristine.
  */
-int cs_wt_tried(struct cs_buf *stamps, const char *key, const struct cs_wt_job *job,
+int cs_wt_tried(struct cs_buf *come, const char *key, const struct cs_wt_job *job,
 		struct cs_err *err) CS_CHECKED;
 /* The index of the i-th in job->modules, beside dir_fd/tree; the caller frees. */
 char *cs_wt_module_index(size_t i);

@@ -8,9 +8,9 @@
  *	<key>/modules/list		a record for each that was tried
  *	<key>/modules/<number>.index	of the files of one, as tree/.git/index is of the base's
  *
- * A record is five strings, each with its NUL: number, path, commit, stamp, reason. No reason: the
- * files are there. A stamp: objects were missing, and it says what the store looked like; a later
- * run whose store looks different tries again, under another key.
+ * A record is five strings, each with its NUL: number, path, commit, object, reason. No reason: the
+ * files are there. An object: that was missing; a run that finds it there tries again, under another
+ * key.
  */
 #include "internal.h"
 
@@ -23,7 +23,7 @@
 
 /* What came of one module. */
 struct outcome {
-	struct cs_buf why, stamp;
+	struct cs_buf why, missing;
 };
 
 struct populating {
@@ -108,7 +108,7 @@ static int explain(const struct populating *p, size_t i, int rc, struct cs_err *
 
 	if (missing) {
 		cs_buf_addf(&o->why, "%zu of its objects are missing (%s)", missing, first);
-		cs_wt_module_stamp(&o->stamp, m);
+		cs_buf_adds(&o->missing, first);
 		return 0;
 	}
 	if (rc == CS_REFUSED) {
@@ -172,7 +172,7 @@ static void add_record(struct cs_buf *out, const struct populating *p, size_t i)
 	add_string(out, number);
 	add_string(out, m->path);
 	add_string(out, cs_oid_hex(hex, &m->commit));
-	add_string(out, p->outcomes[i].stamp.data);
+	add_string(out, p->outcomes[i].missing.data);
 	add_string(out, p->outcomes[i].why.data);
 }
 
@@ -215,7 +215,7 @@ int cs_wt_populate(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 	rc = populate_all(&p, err);
 	for (size_t i = 0; i < n; i++) {
 		cs_buf_release(&p.outcomes[i].why);
-		cs_buf_release(&p.outcomes[i].stamp);
+		cs_buf_release(&p.outcomes[i].missing);
 	}
 	free(p.outcomes);
 	return rc;
@@ -225,7 +225,7 @@ int cs_wt_populate(int dir_fd, const char *dir, const struct cs_wt_job *job, int
 
 struct record {
 	size_t number;
-	const char *path, *commit, *stamp, *why;
+	const char *path, *commit, *missing, *why;
 };
 
 /* The next string; NULL at the end. */
@@ -253,7 +253,7 @@ static int next_record(struct record *r, const struct cs_buf *list, size_t *at,
 		return 0;
 	r->path = next_string(list, at);
 	r->commit = next_string(list, at);
-	r->stamp = next_string(list, at);
+	r->missing = next_string(list, at);
 	r->why = next_string(list, at);
 	r->number = number ? strtoul(number, &end, 10) : 0;
 	if (!r->why || *end || r->number >= job->modules.n)
@@ -289,30 +289,32 @@ int cs_wt_populated(struct cs_wt_job *job, struct cs_err *err)
 	return rc < 0 ? cs_err_wrap(err, "%s: remove it and it is made again", job->dir) : 0;
 }
 
-int cs_wt_tried(struct cs_buf *stamps, const char *key, const struct cs_wt_job *job,
+static bool has_come(const struct cs_wt_module *m, const char *hex)
+{
+	AUTO_REPO struct cs_repo *repo = NULL;
+	enum cs_object_type type;
+	struct cs_oid oid;
+	uint64_t size;
+
+	return *hex && m->objects.n && cs_oid_parse(&oid, hex) == 0 &&
+	       cs_repo_open_objects(&repo, m->objects.v[0], NULL) == 0 &&
+	       cs_repo_object_info(&type, &size, repo, &oid, NULL) == 0;
+}
+
+int cs_wt_tried(struct cs_buf *come, const char *key, const struct cs_wt_job *job,
 		struct cs_err *err)
 {
 	AUTO_FREE char *path = cs_asprintf("%s/" LIST, key);
 	AUTO_BUF struct cs_buf list = CS_BUF_INIT;
-	AUTO_BUF struct cs_buf now = CS_BUF_INIT;
 	struct record r;
-	bool differs = false;
 	size_t at = 0;
 	int rc = cs_wt_read(&list, job->base_fd, path, LIST_MAX, err);
 
 	if (rc <= 0)
 		return rc;
-	while ((rc = next_record(&r, &list, &at, job, err)) > 0) {
-		AUTO_BUF struct cs_buf stamp = CS_BUF_INIT;
-
-		if (!*r.stamp)
-			continue;
-		cs_wt_module_stamp(&stamp, &job->modules.list[r.number]);
-		differs = differs || strcmp(stamp.data, r.stamp) != 0;
-		cs_buf_adds(&now, stamp.data);
-	}
-	if (rc == 0 && differs)
-		cs_buf_add(stamps, now.data, now.len);
+	while ((rc = next_record(&r, &list, &at, job, err)) > 0)
+		if (has_come(&job->modules.list[r.number], r.missing))
+			cs_buf_adds(come, r.missing);
 	return rc < 0 ? cs_err_wrap(err, "%s/base/%s: remove it and it is made again",
 				    job->opts->state_dir, key)
 		      : 0;

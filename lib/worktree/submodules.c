@@ -308,25 +308,8 @@ void cs_wt_modules_key(struct cs_buf *key, const struct cs_wt_job *job, const st
 	}
 	for (size_t i = 0; hide && i < hide->n; i++)
 		cs_sha256_add(&h, hide->v[i], strlen(hide->v[i]) + 1);
-	if (tried)
-		cs_sha256_add(&h, tried->data, tried->len);
+	cs_sha256_add(&h, tried->data, tried->len);
 	cs_sha256_end(&h, sum);
 	if (any)
 		cs_buf_addf(key, "-m%s", cs_hex(hex, sum, 8));
-}
-
-/* New packs and new loose objects change a time. */
-void cs_wt_module_stamp(struct cs_buf *out, const struct cs_wt_module *m)
-{
-	for (size_t i = 0; i < m->objects.n; i++) {
-		AUTO_FREE char *pack = cs_asprintf("%s/pack", m->objects.v[i]);
-		struct stat st;
-
-		if (stat(m->objects.v[i], &st) == 0)
-			cs_buf_addf(out, "%lld.%09ld ", (long long)st.st_mtim.tv_sec,
-				    st.st_mtim.tv_nsec);
-		if (stat(pack, &st) == 0)
-			cs_buf_addf(out, "%lld.%09ld ", (long long)st.st_mtim.tv_sec,
-				    st.st_mtim.tv_nsec);
-	}
 }

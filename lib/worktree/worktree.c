@@ -18,6 +18,9 @@
 /* What a preparation makes in the run's directory; undone when it fails. */
 static const char *const run_entries[] = { CS_WT_USE, "upper", "work", "tree" };
 
+/* Of a pristine whose submodules lack objects, under as many keys. */
+#define TRIES_MAX 16
+
 /* ---- the state directory ---- */
 
 static int open_base(struct cs_wt_job *job, struct stat *state, struct cs_err *err)
@@ -67,16 +70,24 @@ static char *pristine_key(const struct cs_wt_job *job, const struct stat *state,
 	return cs_buf_take(&key);
 }
 
-/* Objects that were missing for a submodule may have come since. */
+/* Objects that were missing for a submodule may have come since, one after another. */
 static int name_pristine(struct cs_wt_job *job, const struct stat *state, struct cs_err *err)
 {
 	AUTO_BUF struct cs_buf tried = CS_BUF_INIT;
-	AUTO_FREE char *key = pristine_key(job, state, NULL);
-	int rc = job->modules.n ? cs_wt_tried(&tried, key, job, err) : 0;
+	size_t before;
 
-	if (rc < 0)
-		return rc;
-	job->key = tried.len ? pristine_key(job, state, &tried) : cs_steal(&key);
+	for (unsigned int i = 0; i < TRIES_MAX; i++) {
+		int rc;
+
+		free(job->key);
+		job->key = pristine_key(job, state, &tried);
+		before = tried.len;
+		rc = job->modules.n ? cs_wt_tried(&tried, job->key, job, err) : 0;
+		if (rc < 0)
+			return rc;
+		if (tried.len == before)
+			break;
+	}
 	job->dir = cs_asprintf("%s/base/%s", job->opts->state_dir, job->key);
 	return 0;
 }

@@ -299,10 +299,12 @@ static const struct {
 	const char *name, *script, *diff, *findings;
 	uint64_t max_entries;
 } large[] = {
-	{ "too deep", "i=0; d=; while [ $i -lt 1030 ]; do d=${d}d/; i=$((i+1)); done; mkdir -p $d;"
-		      "echo x > ${d}f; echo y > one",
+	{ "too deep",
+	  "i=0; d=; while [ $i -lt 1030 ]; do d=${d}d/; i=$((i+1)); done; mkdir -p $d;"
+	  "echo x > ${d}f; echo y > one",
 	  "M one\n", "too-deep", 0 },
-	{ "sparse", "truncate -s 4T sparse; truncate -s 3G one; truncate -s 15T src/more; echo y > two",
+	{ "sparse",
+	  "truncate -s 4T sparse; truncate -s 3G one; truncate -s 15T src/more; echo y > two",
 	  "M two\n", "too-large sparse\ntoo-large src/more\ntoo-large one\n", 0 },
 	{ "too many", "i=0; while [ $i -lt 40 ]; do echo $i > a$i; i=$((i+1)); done; echo y > z",
 	  "", "too-many \n", 7 },
@@ -484,6 +486,56 @@ START_TEST(submodule)
 }
 END_TEST
 
+/* What the pristine has of submodules is what they are compared with. */
+static const struct {
+	const char *name, *script, *diff, *findings;
+} populated[] = {
+	{ "untouched", "true", "", "" },
+	{ "the same again", "cat sub/f > g; cat g > sub/f; rm g; touch sub/d", "", "" },
+	{ "content", "echo y > sub/f", "", "submodule-written sub\n" },
+	{ "content of the same size and time",
+	  "touch -r sub/f t; echo g > sub/f; touch -r t sub/f; rm t", "",
+	  "submodule-written sub\n" },
+	{ "mode", "chmod +x sub/f", "", "submodule-written sub\n" },
+	{ "link", "ln -sfn g sub/d/l", "", "submodule-written sub\n" },
+	{ "a link instead", "rm sub/f; ln -s d sub/f", "", "submodule-written sub\n" },
+	{ "new", "mkdir sub/n", "", "submodule-written sub\n" },
+	{ "removed inside", "rm -r sub/d", "", "submodule-written sub\n" },
+	{ "made again as it was", "rm sub/f; echo f > sub/f", "", "" },
+	{ "made again empty", "rm -r sub; mkdir sub", "", "submodule-written sub\n" },
+	{ "removed", "rm -r sub", "D sub\n", "" },
+	{ "a file instead", "rm -r sub; echo x > sub", "T sub\n", "" },
+	{ "a link to it instead", "mv sub s2; ln -s s2 sub", "A s2/d/l\nA s2/f\nT sub\n", "" },
+};
+
+START_TEST(populated_submodule)
+{
+	AUTO_BUF struct cs_buf findings = CS_BUF_INIT;
+	AUTO_BUF struct cs_buf diff = CS_BUF_INIT;
+	size_t row = (size_t)_i / 2;
+	struct world w;
+	struct cs_capture_opts opts;
+
+	world_init(&w, _i % 2 == 0);
+	world_sh(NULL, "git init -q base/sub; git -C base/sub commit -q --allow-empty -m x;"
+		       "printf '[submodule \"s\"]\\n\\tpath = sub\\n' > base/.gitmodules");
+	world_commit(&w);
+	world_sh(NULL,
+		 "for d in pristine copy; do [ ! -d $d ] || { rm -rf $d/sub/.git; mkdir $d/sub/d;"
+		 "echo f > $d/sub/f; ln -s f $d/sub/d/l; chown -R --reference=$d $d/sub; }; done");
+	world_script(&w, populated[row].script);
+	opts = world_opts(&w);
+	world_capture(&w, &opts);
+	world_diff(&diff, &w);
+	world_findings(&findings, &w);
+	ck_assert_msg(!strcmp(diff.data, populated[row].diff), "%s: %s", populated[row].name,
+		      diff.data);
+	ck_assert_msg(!strcmp(findings.data, populated[row].findings), "%s: %s",
+		      populated[row].name, findings.data);
+	world_release(&w);
+}
+END_TEST
+
 /* ---- the agent's commits --------------------------------------------------------------------- */
 
 static const struct {
@@ -615,6 +667,7 @@ int main(void)
 	tcase_add_test(t, limit_and_progress);
 	t = add_case(s, "submodules");
 	tcase_add_loop_test(t, submodule, 0, 2 * CS_COUNT(submodules));
+	tcase_add_loop_test(t, populated_submodule, 0, 2 * CS_COUNT(populated));
 	t = add_case(s, "commits");
 	tcase_add_loop_test(t, agent_commits, 0, CS_COUNT(histories));
 	t = add_case(s, "findings");

@@ -136,10 +136,18 @@ static size_t printed_size(const char *s)
 	return 6 * strlen(s) + 16;
 }
 
+/* How many items of a list were left out. */
+static void add_omitted(cJSON *obj, const char *key, int64_t n)
+{
+	AUTO_FREE char *omitted = cs_asprintf("%s_omitted", key);
+
+	if (n)
+		cs_json_add_int(obj, omitted, n);
+}
+
 /* Words until the budget is used; how many were left out is said in "<key>_omitted". */
 static void add_words(cJSON *obj, const char *key, const struct cs_strv *words, size_t budget)
 {
-	AUTO_FREE char *omitted = cs_asprintf("%s_omitted", key);
 	cJSON *array = cJSON_CreateArray();
 	size_t i;
 
@@ -148,8 +156,7 @@ static void add_words(cJSON *obj, const char *key, const struct cs_strv *words, 
 		budget -= printed_size(words->v[i]);
 		cJSON_AddItemToArray(array, cs_json_bytes(words->v[i], strlen(words->v[i])));
 	}
-	if (i < words->n)
-		cs_json_add_int(obj, omitted, (int64_t)(words->n - i));
+	add_omitted(obj, key, (int64_t)(words->n - i));
 }
 
 /* "Name <mail>", the way git writes identities. */
@@ -288,8 +295,7 @@ cJSON *cs_run_info_to_json(const struct cs_run_info *info)
 	}
 	if (info->submodules)
 		cs_json_add(root, "submodules", cJSON_Duplicate(info->submodules, true));
-	if (info->submodules_omitted)
-		cs_json_add_int(root, "submodules_omitted", info->submodules_omitted);
+	add_omitted(root, "submodules", info->submodules_omitted);
 	if (info->change_commit.len) {
 		obj = add_object(root, "change");
 		cs_json_add_oid(obj, "commit", &info->change_commit);

@@ -272,11 +272,9 @@ static void hand_over_modules(struct cs_worktree *out, struct cs_wt_job *job)
 	for (size_t i = 0; i < n; i++) {
 		struct cs_wt_module *m = &job->modules.list[i];
 
-		out->modules[i] = (struct cs_worktree_module){
-			.path = cs_steal(&m->path),
-			.commit = m->commit,
-			.why = cs_steal(&m->why),
-		};
+		out->modules[i].path = cs_steal(&m->path);
+		out->modules[i].commit = m->commit;
+		out->modules[i].why = cs_steal(&m->why);
 	}
 	out->n_modules = n;
 }

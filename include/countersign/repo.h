@@ -27,7 +27,7 @@ struct cs_oid {
 };
 
 bool cs_oid_equal(const struct cs_oid *a, const struct cs_oid *b);
-char *cs_oid_hex(char out[CS_OID_HEX], const struct cs_oid *oid); /* "" for no object */
+char *cs_oid_hex(char out[CS_OID_HEX], const struct cs_oid *oid);	     /* "" for no object */
 void cs_json_add_oid(cJSON *obj, const char *key, const struct cs_oid *oid); /* null for none */
 /* Exactly 40 or 64 lower-case digits; 0 or CS_CORRUPT. */
 int cs_oid_parse(struct cs_oid *out, const char *hex);
@@ -65,11 +65,10 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
 int cs_repo_open_quarantine(struct cs_repo **out, const char *start, const char *git_dir_env,
 			    const char *object_dir_env, struct cs_err *err) CS_CHECKED;
 /*
- * Nothing but objects: those of an object directory and of its alternates, to be read. Neither
+ * Nothing but the objects of a git directory, and of its alternates, to be read. Neither
  * references nor configuration are looked at, and what needs them fails.
  */
-int cs_repo_open_objects(struct cs_repo **out, const char *objects_dir,
-			 struct cs_err *err) CS_CHECKED;
+int cs_repo_open_objects(struct cs_repo **out, const char *git_dir, struct cs_err *err) CS_CHECKED;
 /*
  * Whether git would use a git directory that the caller has found: fd is it, path is where it lies.
  * CS_REFUSED: another owner (with the command to run), however the repository around it was named.

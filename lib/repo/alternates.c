@@ -3,6 +3,10 @@
  * objects/info/alternates (gitrepository-layout(5)): one object directory a line, '#' comments,
  * C-quoted where a name needs it, relative to the directory that names it. As git, a missing
  * directory is passed over (its objects are then missing, and say so), and chains end at depth 5.
+ *
+ * Root in a repository of somebody else's follows these lines, and a link instead of objects/, only
+ * to where that owner comes as well: what is found is shown to an agent that runs as him, at a
+ * path without the directories that kept him out.
  */
 #include "internal.h"
 
@@ -10,17 +14,55 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ALTERNATES_MAX_BYTES (1 << 20)
 #define ALTERNATES_MAX_DEPTH 5
 
-static int collect(struct cs_strv *out, const char *objects_dir, int depth, struct cs_err *err);
+struct search {
+	struct cs_strv *out;
+	bool stranger; /* we are root, and the repository is not root's: */
+	uid_t uid;
+	gid_t gid;
+};
+
+static bool lets(const struct search *s, const struct stat *st, mode_t bits)
+{
+	const mode_t mode = st->st_uid == s->uid   ? st->st_mode >> 6
+			    : st->st_gid == s->gid ? st->st_mode >> 3
+						   : st->st_mode;
+	return (mode & bits) == bits;
+}
+
+/* A real path. What belongs to the owner is his wherever it lies. */
+static bool may_show(const struct search *s, const char *real)
+{
+	AUTO_FREE char *path = cs_strdup(real);
+	struct stat st;
+
+	if (!s->stranger)
+		return true;
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return false;
+	if (st.st_uid == s->uid)
+		return true;
+	if (!lets(s, &st, 05))
+		return false;
+	for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
+		*slash = '\0';
+		if (lstat(path, &st) < 0 || !lets(s, &st, 01))
+			return false;
+	}
+	return true;
+}
+
+static int collect(const struct search *s, const char *objects_dir, int depth, struct cs_err *err);
 
 /* NOLINTBEGIN(misc-no-recursion): ALTERNATES_MAX_DEPTH bounds it. */
 
 /* One line, changed in place. */
-static int add_line(struct cs_strv *out, const char *objects_dir, char *line, int depth,
+static int add_line(const struct search *s, const char *objects_dir, char *line, int depth,
 		    struct cs_err *err)
 {
 	AUTO_FREE char *path = NULL;
@@ -37,13 +79,13 @@ static int add_line(struct cs_strv *out, const char *objects_dir, char *line, in
 	}
 	path = *line == '/' ? cs_strdup(line) : cs_asprintf("%s/%s", objects_dir, line);
 	real = realpath(path, NULL);
-	if (!real || cs_strv_has(out, real))
+	if (!real || cs_strv_has(s->out, real) || !may_show(s, real))
 		return 0;
-	return collect(out, real, depth + 1, err);
+	return collect(s, real, depth + 1, err);
 }
 
 /* objects_dir is a real path. */
-static int collect(struct cs_strv *out, const char *objects_dir, int depth, struct cs_err *err)
+static int collect(const struct search *s, const char *objects_dir, int depth, struct cs_err *err)
 {
 	AUTO_FREE char *path = cs_asprintf("%s/info/alternates", objects_dir);
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
@@ -51,7 +93,7 @@ static int collect(struct cs_strv *out, const char *objects_dir, int depth, stru
 	char *line;
 	int rc;
 
-	cs_strv_add(out, objects_dir);
+	cs_strv_add(s->out, objects_dir);
 	if (depth >= ALTERNATES_MAX_DEPTH)
 		return 0;
 	if (access(path, F_OK) < 0 && errno == ENOENT)
@@ -59,17 +101,27 @@ static int collect(struct cs_strv *out, const char *objects_dir, int depth, stru
 	rc = cs_read_file(&text, AT_FDCWD, path, ALTERNATES_MAX_BYTES, err);
 	rest = text.data;
 	while (rc == 0 && (line = strsep(&rest, "\n")))
-		rc = add_line(out, objects_dir, line, depth, err);
+		rc = add_line(s, objects_dir, line, depth, err);
 	return rc;
 }
 
 /* NOLINTEND(misc-no-recursion) */
 
-int cs_find_object_dirs(struct cs_strv *out, const char *objects_dir, struct cs_err *err)
+int cs_find_object_dirs(struct cs_strv *out, const char *common_dir, struct cs_err *err)
 {
-	AUTO_FREE char *real = realpath(objects_dir, NULL);
+	AUTO_FREE char *objects = cs_asprintf("%s/objects", common_dir);
+	AUTO_FREE char *real = realpath(objects, NULL);
+	struct search s = { .out = out };
+	struct stat st;
 
-	if (!real)
-		return cs_err_sys(err, "%s", objects_dir);
-	return collect(out, real, 0, err);
+	if (!real || stat(common_dir, &st) < 0)
+		return cs_err_sys(err, "%s", objects);
+	s.stranger = geteuid() == 0 && st.st_uid != 0;
+	s.uid = st.st_uid;
+	s.gid = st.st_gid;
+	if (!may_show(&s, real))
+		return cs_err_set(err, CS_REFUSED,
+				  "%s: user %u, whose repository it is, cannot read %s", objects,
+				  st.st_uid, real);
+	return collect(&s, real, 0, err);
 }

@@ -30,9 +30,11 @@ int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_e
  */
 int cs_check_format(struct cs_location *loc, int *shared, struct cs_err *err) CS_CHECKED;
 
-/* objects_dir and all alternates that exist, each once. */
-int cs_find_object_dirs(struct cs_strv *out, const char *objects_dir,
-			struct cs_err *err) CS_CHECKED;
+/*
+ * objects/ and all alternates that exist, each once. For root in a repository of somebody else's:
+ * those that its owner comes to.
+ */
+int cs_find_object_dirs(struct cs_strv *out, const char *common_dir, struct cs_err *err) CS_CHECKED;
 
 /*
  * Takes a C-quoted name apart in place: s points to the opening quote and to the name afterwards.

@@ -104,9 +104,10 @@ int cs_add_objects(git_odb *odb, const char *dir, bool alternate)
  * The object store is put together from our own list of alternates: libgit2's reader passes over
  * some relative and all quoted ones, and what others are told is what is read.
  */
-static int open_objects(struct cs_repo *repo, const char *objects, struct cs_err *err)
+static int open_objects(struct cs_repo *repo, const char *git_dir, struct cs_err *err)
 {
-	int rc = cs_find_object_dirs(&repo->object_dirs, objects, err);
+	AUTO_FREE char *objects = cs_asprintf("%s/objects", git_dir);
+	int rc = cs_find_object_dirs(&repo->object_dirs, git_dir, err);
 
 	if (rc < 0)
 		return rc;
@@ -133,7 +134,6 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
 {
 	AUTO_REPO struct cs_repo *repo = cs_calloc(1, sizeof(*repo));
 	AUTO_LOCATION struct cs_location loc = { 0 };
-	AUTO_FREE char *objects = NULL;
 	int rc;
 
 	repo->lazy = cs_calloc(1, sizeof(*repo->lazy));
@@ -149,17 +149,16 @@ int cs_repo_open(struct cs_repo **out, const char *start, const char *git_dir_en
 	repo->git_dir = cs_steal(&loc.git_dir);
 	repo->common_dir = cs_steal(&loc.common_dir);
 	repo->worktree = cs_steal(&loc.worktree);
-	objects = cs_asprintf("%s/objects", repo->common_dir);
 	rc = open_git_dir(repo, err);
 	if (rc == 0)
-		rc = open_objects(repo, objects, err);
+		rc = open_objects(repo, repo->common_dir, err);
 	if (rc < 0)
 		return rc;
 	*out = cs_steal(&repo);
 	return 0;
 }
 
-int cs_repo_open_objects(struct cs_repo **out, const char *objects_dir, struct cs_err *err)
+int cs_repo_open_objects(struct cs_repo **out, const char *git_dir, struct cs_err *err)
 {
 	AUTO_REPO struct cs_repo *repo = cs_calloc(1, sizeof(*repo));
 	int rc;
@@ -168,7 +167,7 @@ int cs_repo_open_objects(struct cs_repo **out, const char *objects_dir, struct c
 	repo->quarantine = cs_strdup(""); /* read-only */
 	rc = start_library(repo, err);
 	if (rc == 0)
-		rc = open_objects(repo, objects_dir, err);
+		rc = open_objects(repo, git_dir, err);
 	if (rc < 0)
 		return rc;
 	*out = cs_steal(&repo);

@@ -87,7 +87,8 @@ struct cs_wt_module {
 	char *path;		/* from the top */
 	struct cs_oid commit;	/* that the gitlink names */
 	struct cs_oid tree;	/* of it; len 0 where the user does not have it */
-	struct cs_strv objects; /* directories: of its git directory and their alternates */
+	char *git_dir;		/* of the user's, where the commit was found; NULL: nowhere */
+	struct cs_strv objects; /* directories: of that and their alternates */
 	size_t around;		/* the module that it lies in; CS_WT_NO_MODULE: none */
 	char *why;		/* its directory stays empty because ...; NULL: it is populated */
 };

@@ -296,8 +296,8 @@ static bool has_come(const struct cs_wt_module *m, const char *hex)
 	struct cs_oid oid;
 	uint64_t size;
 
-	return *hex && m->objects.n && cs_oid_parse(&oid, hex) == 0 &&
-	       cs_repo_open_objects(&repo, m->objects.v[0], NULL) == 0 &&
+	return *hex && m->git_dir && cs_oid_parse(&oid, hex) == 0 &&
+	       cs_repo_open_objects(&repo, m->git_dir, NULL) == 0 &&
 	       cs_repo_object_info(&type, &size, repo, &oid, NULL) == 0;
 }
 

@@ -62,6 +62,7 @@ void cs_wt_modules_release(struct cs_wt_modules *modules)
 
 		free(m->path);
 		free(m->why);
+		free(m->git_dir);
 		cs_strv_release(&m->objects);
 	}
 	free(modules->list);
@@ -86,11 +87,10 @@ static CS_PRINTF(2, 3) void set_why(char **why, const char *fmt, ...)
 /* Its commit, and the objects that it is among. */
 static bool read_module(struct cs_wt_module *m, struct cs_repo **repo, const char *git_dir)
 {
-	AUTO_FREE char *objects = cs_asprintf("%s/objects", git_dir);
 	struct cs_err err = CS_ERR_INIT;
 	struct cs_commit commit = { 0 };
 	char hex[CS_OID_HEX];
-	int rc = cs_repo_open_objects(repo, objects, &err);
+	int rc = cs_repo_open_objects(repo, git_dir, &err);
 
 	if (rc == 0)
 		rc = cs_repo_read_commit(&commit, *repo, &m->commit, &err);
@@ -98,6 +98,7 @@ static bool read_module(struct cs_wt_module *m, struct cs_repo **repo, const cha
 		const struct cs_strv *dirs = cs_repo_object_dirs(*repo);
 
 		m->tree = commit.tree;
+		m->git_dir = cs_strdup(git_dir);
 		for (size_t i = 0; i < dirs->n; i++)
 			cs_strv_add(&m->objects, dirs->v[i]);
 	} else if (rc == CS_NOTFOUND) {

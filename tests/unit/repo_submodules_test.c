@@ -130,7 +130,7 @@ START_TEST(objects_alone)
 	oid = fx_oid("HEAD");
 	tree = fx_oid("HEAD^{tree}");
 	ck_assert_int_eq(chdir(".."), 0);
-	fx_ok(cs_repo_open_objects(&repo, "s/.git/objects", &err), err);
+	fx_ok(cs_repo_open_objects(&repo, "s/.git", &err), err);
 	ck_assert_uint_eq(cs_repo_object_dirs(repo)->n, 2);
 	fx_ok(cs_repo_read_commit(&commit, repo, &oid, &err), err);
 	ck_assert(cs_oid_equal(&commit.tree, &tree));

@@ -105,6 +105,18 @@ static int die_with_parent(int report_fd)
 	return 0;
 }
 
+/* Not libc's: they would reach for the parent's other threads. */
+static int become(const struct cs_spawn *spec)
+{
+	if (!spec->uid)
+		return 0;
+	return syscall(SYS_setgroups, 0, NULL) < 0 ||
+			       syscall(SYS_setresgid, spec->gid, spec->gid, spec->gid) < 0 ||
+			       syscall(SYS_setresuid, spec->uid, spec->uid, spec->uid) < 0
+		       ? -1
+		       : 0;
+}
+
 static _Noreturn void child(const struct cs_spawn *spec, int report_fd)
 {
 	static const char *const no_env[] = { NULL };
@@ -113,7 +125,9 @@ static _Noreturn void child(const struct cs_spawn *spec, int report_fd)
 
 	if (fd < 0)
 		fail(report_fd, STEP_SETUP);
-	if (die_with_parent(fd) < 0 || place_stdio(spec) < 0 || default_signals() < 0)
+	/* Becoming another takes the parent-death signal back. */
+	if (become(spec) < 0 || die_with_parent(fd) < 0 || place_stdio(spec) < 0 ||
+	    default_signals() < 0)
 		fail(fd, STEP_SETUP);
 	if (spec->cwd && chdir(spec->cwd) < 0)
 		fail(fd, STEP_CWD);

@@ -27,34 +27,17 @@ struct search {
 	gid_t gid;
 };
 
-static bool lets(const struct search *s, const struct stat *st, mode_t bits)
-{
-	const mode_t mode = st->st_uid == s->uid   ? st->st_mode >> 6
-			    : st->st_gid == s->gid ? st->st_mode >> 3
-						   : st->st_mode;
-	return (mode & bits) == bits;
-}
-
 /* A real path. What belongs to the owner is his wherever it lies. */
 static bool may_show(const struct search *s, const char *real)
 {
-	AUTO_FREE char *path = cs_strdup(real);
 	struct stat st;
 
 	if (!s->stranger)
 		return true;
-	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+	if (lstat(real, &st) < 0 || !S_ISDIR(st.st_mode))
 		return false;
-	if (st.st_uid == s->uid)
-		return true;
-	if (!lets(s, &st, 05))
-		return false;
-	for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
-		*slash = '\0';
-		if (lstat(path, &st) < 0 || !lets(s, &st, 01))
-			return false;
-	}
-	return true;
+	return st.st_uid == s->uid ||
+	       (cs_lets(&st, s->uid, s->gid, 05) && cs_comes_to(real, s->uid, s->gid));
 }
 
 static int collect(const struct search *s, const char *objects_dir, int depth, struct cs_err *err);

@@ -8,6 +8,10 @@
  *	cs_git_as_user	a question that only git can answer as the user would see it (his
  *			configuration, safe.directory). Nothing is executed for such questions.
  *
+ * Root does not run it in a git directory of somebody else's: it becomes the owner first. git follows
+ * the links that he may have put there, also those in the place of a log or of a reference, and runs
+ * the filters of his configuration. Only where the owner does not come to it himself it stays root.
+ *
  * The program is an absolute path fixed when Countersign was built, never one found on PATH.
  */
 #include "internal.h"
@@ -15,7 +19,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* Works in each version: those that do not know a variable ignore it. */
 static const char *const environment[] = {
@@ -138,6 +144,17 @@ static void build_env(struct cs_strv *env, const struct cs_git_call *call)
 	add_quarantine(env, call->objects);
 }
 
+static void become_owner(struct cs_spawn *spec, const struct cs_git_call *call)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(call->git_dir, &st) < 0 || st.st_uid == 0 ||
+	    !cs_comes_to(call->git_dir, st.st_uid, st.st_gid))
+		return;
+	spec->uid = st.st_uid;
+	spec->gid = st.st_gid;
+}
+
 int cs_git_run(struct cs_buf *out, struct cs_buf *errout, int *status,
 	       const struct cs_git_call *call, int stdin_fd, struct cs_err *err)
 {
@@ -154,6 +171,7 @@ int cs_git_run(struct cs_buf *out, struct cs_buf *errout, int *status,
 	spec.input = call->input;
 	spec.input_len = call->input_len;
 	spec.max_output = call->max_output;
+	become_owner(&spec, call);
 	return cs_spawn_capture(out, errout, status, &spec, err);
 }
 
@@ -265,6 +283,7 @@ int cs_git_stream(const struct cs_git_call *call,
 	spec.env = (const char *const *)env.v;
 	spec.cwd = "/";
 	spec.stdout_fd = theirs;
+	become_owner(&spec, call);
 	rc = cs_spawn_start(&pid, &spec, err);
 	if (rc < 0)
 		return rc;

@@ -3,6 +3,7 @@
 #ifndef CS_REPO_INTERNAL_H
 #define CS_REPO_INTERNAL_H
 
+#include <sys/stat.h>
 #include <git2.h>
 #include "countersign/repo.h"
 
@@ -23,6 +24,12 @@ void cs_location_release(struct cs_location *loc);
 
 /* CS_REFUSED unless git itself would use this repository (safe.directory, safe.bareRepository). */
 int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_err *err) CS_CHECKED;
+
+/* Do the mode bits let this user do all of these (1, 2, 4)? */
+bool cs_lets(const struct stat *st, uid_t uid, gid_t gid, mode_t bits);
+
+/* Does every directory above this real path let him through? */
+bool cs_comes_to(const char *real, uid_t uid, gid_t gid);
 
 /*
  * Reads the format version, the extensions, core.bare and core.worktree. CS_UNSUPPORTED names

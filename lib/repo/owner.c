@@ -85,3 +85,24 @@ int cs_repo_check_owner(int fd, const char *path, struct cs_err *err)
 		return cs_err_sys(err, "%s", path);
 	return st.st_uid == geteuid() ? 0 : ask_git(path, path, err);
 }
+
+bool cs_lets(const struct stat *st, uid_t uid, gid_t gid, mode_t bits)
+{
+	const mode_t mode = st->st_uid == uid	? st->st_mode >> 6
+			    : st->st_gid == gid ? st->st_mode >> 3
+						: st->st_mode;
+	return (mode & bits) == bits;
+}
+
+bool cs_comes_to(const char *real, uid_t uid, gid_t gid)
+{
+	AUTO_FREE char *path = cs_strdup(real);
+	struct stat st;
+
+	for (char *slash; (slash = strrchr(path, '/')) && slash != path;) {
+		*slash = '\0';
+		if (lstat(path, &st) < 0 || !cs_lets(&st, uid, gid, 01))
+			return false;
+	}
+	return true;
+}

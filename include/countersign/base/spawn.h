@@ -20,6 +20,8 @@ struct cs_spawn {
 	int stderr_fd;		 /* -1: /dev/null */
 	const char *input;	 /* cs_spawn_capture: bytes for standard input (at most 64 MiB) */
 	size_t input_len;
+	uid_t uid; /* root becomes this user without further groups; 0: stays what it is */
+	gid_t gid;
 	size_t max_output; /* cs_spawn_capture: 0 means 64 MiB */
 	int deadline_ms;   /* cs_spawn_capture: 0 means none */
 };

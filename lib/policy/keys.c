@@ -79,16 +79,22 @@ static int check_env(const char *word, struct cs_err *err)
 	return 0;
 }
 
-/* A glob for paths below the root of the repository. */
+/* A glob for paths below the root of the repository, as git writes them: another would match none. */
 static int check_glob(const char *word, struct cs_err *err)
 {
-	const char *dots = strstr(word, "..");
+	for (const char *p = word;; p++) {
+		const size_t len = strcspn(p, "/");
 
-	for (; dots; dots = strstr(dots + 1, "..")) {
-		if ((dots == word || dots[-1] == '/') && (!dots[2] || dots[2] == '/'))
+		if (len == 2 && !strncmp(p, "..", 2))
 			return cs_err_set(err, CS_CORRUPT, "leaves the repository");
+		if (!len || (len == 1 && *p == '.'))
+			return cs_err_set(
+				err, CS_CORRUPT,
+				"no path matches: leave out a / at start or end, // and ./");
+		p += len;
+		if (!*p)
+			return 0;
 	}
-	return 0;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */

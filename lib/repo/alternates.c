@@ -10,6 +10,7 @@
  */
 #include "internal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,9 +41,33 @@ static bool may_show(const struct search *s, const char *real)
 	       (cs_lets(&st, s->uid, s->gid, 05) && cs_comes_to(real, s->uid, s->gid));
 }
 
-static int collect(const struct search *s, const char *objects_dir, int depth, struct cs_err *err);
+/* NOLINTBEGIN(misc-no-recursion): depths bound it. */
 
-/* NOLINTBEGIN(misc-no-recursion): ALTERNATES_MAX_DEPTH bounds it. */
+/* Through links in a store root would read objects that the owner cannot. All of them are two deep. */
+static int refuse_links(const char *path, int depth, struct cs_err *err)
+{
+	AUTO_DIR DIR *dir = opendir(path);
+	const struct dirent *e;
+	struct stat st;
+	int rc = 0;
+
+	while (dir && !rc && (e = readdir(dir))) {
+		AUTO_FREE char *name = cs_asprintf("%s/%s", path, e->d_name);
+
+		if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..") || e->d_type == DT_REG ||
+		    lstat(name, &st) < 0)
+			continue;
+		if (S_ISLNK(st.st_mode))
+			return cs_err_set(err, CS_REFUSED,
+					  "%s: a link in another user's objects is not followed",
+					  name);
+		if (S_ISDIR(st.st_mode) && depth > 0)
+			rc = refuse_links(name, depth - 1, err);
+	}
+	return rc;
+}
+
+static int collect(const struct search *s, const char *objects_dir, int depth, struct cs_err *err);
 
 /* One line, changed in place. */
 static int add_line(const struct search *s, const char *objects_dir, char *line, int depth,
@@ -74,8 +99,10 @@ static int collect(const struct search *s, const char *objects_dir, int depth, s
 	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
 	char *rest;
 	char *line;
-	int rc;
+	int rc = s->stranger ? refuse_links(objects_dir, 1, err) : 0;
 
+	if (rc < 0)
+		return rc;
 	cs_strv_add(s->out, objects_dir);
 	if (depth >= ALTERNATES_MAX_DEPTH)
 		return 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static bool is_ours(const char *path)
 {
@@ -67,14 +68,37 @@ static int ask_git(const char *start, const char *path, struct cs_err *err)
 	return CS_REFUSED;
 }
 
+/*
+ * safe.directory is about a stranger's repository. His .git may lead to one of root's instead,
+ * which he could not read himself.
+ */
+static int check_same_owner(const struct cs_location *loc, struct cs_err *err)
+{
+	AUTO_FREE char *dot_git = loc->worktree ? cs_asprintf("%s/.git", loc->worktree) : NULL;
+	const char *const way[] = { loc->gitfile, dot_git, loc->git_dir };
+
+	if (geteuid() != 0 || !is_ours(loc->common_dir))
+		return 0;
+	for (size_t i = 0; i < CS_COUNT(way); i++)
+		if (way[i] && !is_ours(way[i]))
+			return cs_err_set(
+				err, CS_REFUSED,
+				"%s is another user's, and leads to root's %s: start there", way[i],
+				loc->common_dir);
+	return 0;
+}
+
 int cs_check_owner(const struct cs_location *loc, const char *start, struct cs_err *err)
 {
+	int rc;
+
 	if (loc->given)
 		return 0;
 	if (loc->worktree && is_ours(loc->worktree) && is_ours(loc->git_dir) &&
 	    (!loc->gitfile || is_ours(loc->gitfile)))
 		return 0;
-	return ask_git(start, loc->worktree ? loc->worktree : loc->git_dir, err);
+	rc = ask_git(start, loc->worktree ? loc->worktree : loc->git_dir, err);
+	return rc < 0 ? rc : check_same_owner(loc, err);
 }
 
 int cs_repo_check_owner(int fd, const char *path, struct cs_err *err)

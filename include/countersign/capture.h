@@ -62,6 +62,7 @@ struct cs_capture_opts {
 	 * finding says is new is new since then. len 0: the start.
 	 */
 	struct cs_oid base_commit, base_tree;
+	struct cs_oid stand_in;	    /* the commit that HEAD began at in place of the start; len 0: none */
 	const char *pristine;	    /* directory; raw files of the base tree */
 	/*
 	 * The overlay's upper directory (mounted with userxattr), or the copy. The agent's private

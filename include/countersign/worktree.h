@@ -97,6 +97,8 @@ struct cs_worktree {
  */
 int cs_worktree_prepare(struct cs_worktree *out, const struct cs_worktree_opts *opts,
 			struct cs_err *err) CS_CHECKED;
+/* The commit that stands for the base in the store of a pristine (its lower); len 0: none was made. */
+void cs_worktree_stand_in(struct cs_oid *out, const char *lower);
 /* Ends the lease too. */
 void cs_worktree_release(struct cs_worktree *wt);
 

@@ -123,9 +123,11 @@ static void read_commits(struct list *out, struct capture *c, reader_fn fn)
 	struct list commits = LIST_INIT;
 	AUTO_STREAM struct stream s = STREAM_INIT;
 	struct cs_err err = CS_ERR_INIT;
+	char stand_in[CS_OID_HEX];
 	int rc;
 
-	if (!*out->head || !strcmp(out->head, c->base))
+	if (!*out->head || !strcmp(out->head, c->base) ||
+	    !strcmp(out->head, cs_oid_hex(stand_in, &c->opts->stand_in)))
 		return;
 	c->reader.head = out->head;
 	rc = stream_open(&s, &opts, &c->reader, fn, &err);

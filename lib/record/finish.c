@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include "countersign/worktree.h"
 
 #define NS_PER_S     INT64_C(1000000000)
 #define COPY_CHUNK   (1 << 16)
@@ -160,6 +161,8 @@ static int capture(struct finish *f, struct cs_err *err)
 	};
 	int rc;
 
+	if (info->pristine)
+		cs_worktree_stand_in(&opts.stand_in, info->pristine);
 	tell_cut(f);
 	if (!has_layer(f, overlay)) {
 		f->capture.tree = *cs_run_start_tree(info);

@@ -124,6 +124,17 @@ static int read_head(struct cs_oid *head, const struct cs_wt_job *job, struct cs
 	return 1;
 }
 
+void cs_worktree_stand_in(struct cs_oid *out, const char *lower)
+{
+	AUTO_FREE char *path = cs_asprintf("%s/../" STORE "/HEAD", lower);
+	AUTO_BUF struct cs_buf text = CS_BUF_INIT;
+
+	*out = (struct cs_oid){ 0 };
+	if (cs_wt_read(&text, AT_FDCWD, path, CS_OID_HEX, NULL) > 0 &&
+	    cs_oid_parse(out, text.data) < 0)
+		*out = (struct cs_oid){ 0 };
+}
+
 int cs_wt_history(char **objects, struct cs_oid *head, struct cs_wt_job *job, struct cs_err *err)
 {
 	int lock_fd = -1;

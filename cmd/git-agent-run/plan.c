@@ -2,6 +2,8 @@
 /* --dry-run: what would be run on what, the rules that would hold with their origins, the sandbox. */
 #include "report.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -134,7 +136,9 @@ int plan_show(struct run *run, struct cs_err *err)
 		cs_buf_addc(&text, '\n');
 		cs_plan_format(&text, &run->plan);
 	}
-	if (fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout))
+	/* Who reads on or not: what was prepared has to go again. */
+	signal(SIGPIPE, SIG_IGN);
+	if ((fwrite(text.data, 1, text.len, stdout) != text.len || fflush(stdout)) && errno != EPIPE)
 		return cs_err_sys(err, "write the plan");
 	run->status = 0;
 	return 0;

@@ -114,11 +114,13 @@ void cs_wt_entry_set_stat(struct cs_wt_entry *e, const struct stat *st)
 bool cs_wt_entry_is(const struct cs_wt_entry *e, const struct stat *st)
 {
 	const mode_t type = e->mode == CS_MODE_LINK ? S_IFLNK : S_IFREG;
-	const bool runs = e->mode == CS_MODE_EXEC;
+	const mode_t bits = S_IRUSR | S_IWUSR | (e->mode == CS_MODE_EXEC ? S_IXUSR : 0);
+	const mode_t looked_at =
+		S_IRWXU | S_ISUID | S_ISGID | S_ISVTX; /* the rest goes by the umask */
 
 	return (st->st_mode & S_IFMT) == type && get32(e->stat + 36) == (uint32_t)st->st_size &&
 	       get32(e->stat + 8) == (uint32_t)st->st_mtim.tv_sec &&
-	       (type == S_IFLNK || runs == !!(st->st_mode & S_IXUSR));
+	       (type == S_IFLNK || (st->st_mode & looked_at) == bits);
 }
 
 int cs_wt_index_filter(struct cs_wt_index *ix, bool (*keep)(void *arg, const struct cs_wt_entry *e),

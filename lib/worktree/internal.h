@@ -140,7 +140,7 @@ int cs_wt_index_load(struct cs_wt_index *ix, int dir_fd, const char *path,
 /* The next entry, in order of path: 1, 0 at the end, or CS_CORRUPT. */
 int cs_wt_index_next(struct cs_wt_entry *e, struct cs_wt_index *ix, struct cs_err *err) CS_CHECKED;
 void cs_wt_entry_set_stat(struct cs_wt_entry *e, const struct stat *st);
-/* Is this the file that the entry was made for, as far as its type, size and time tell? */
+/* Is this the file that the entry was made for, as far as its type, mode, size and time tell? */
 bool cs_wt_entry_is(const struct cs_wt_entry *e, const struct stat *st);
 /* Drops entries, and all extensions; the next one is the first again. Called in order of path. */
 int cs_wt_index_filter(struct cs_wt_index *ix, bool (*keep)(void *arg, const struct cs_wt_entry *e),

@@ -34,6 +34,7 @@ static const struct {
 	{ "a file was written to", "echo 2 > a/1", "echo more >> $OLD/tree/b/1", false },
 	{ "a file was touched", "echo 2 > a/1", "touch $OLD/tree/b/1", false },
 	{ "a mode was changed", "echo 2 > a/1", "chmod +x $OLD/tree/b/1", false },
+	{ "nobody may write to it", "echo 2 > a/1", "chmod a-w $OLD/tree/b/1", false },
 	{ "a file is gone", "echo 2 > a/1", "rm $OLD/tree/b/1", false },
 	{ "a directory is a link", "echo 2 > a/1", "mv $OLD/tree/b $OLD/b; ln -s ../b $OLD/tree/b",
 	  false },

@@ -460,7 +460,7 @@ int main(void)
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, host_setup, host_teardown);
 	tcase_add_loop_test(tc, overlay_works, 0, OPERATORS);
-	tcase_add_loop_test(tc, overlay_of_shared_files_works, 0, OPERATORS);
+	tcase_add_loop_test(tc, overlay_of_shared_files_works, AS_USER, AS_USER + 1);
 	tcase_add_loop_test(tc, checkout_works, 0, OPERATORS);
 	tcase_add_loop_test(tc, kinds_of_repositories, 0, OPERATORS);
 	tcase_add_loop_test(tc, pristine_is_raw, 0, OPERATORS);

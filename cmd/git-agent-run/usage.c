@@ -82,16 +82,18 @@ struct layers {
 	uint64_t missed; /* are there, and cannot be measured */
 };
 
-/* False where there is none. */
+/* False where there is none, or none that can be opened: then nothing is known of those behind it. */
 static bool add_layer(struct layers *l, int run_fd, const char *name)
 {
 	int fd = cs_opendir_beneath(run_fd, name);
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0) {
+		l->missed += errno != ENOENT;
 		return false;
-	if (fd < 0 || l->n == MAX_LAYERS) {
+	}
+	if (l->n == MAX_LAYERS) {
 		l->missed++;
-		cs_close(&fd);
+		close(fd);
 	} else {
 		l->fds[l->n++] = fd;
 	}
@@ -103,15 +105,15 @@ static void open_layers(struct layers *l, int run_fd)
 {
 	static const char *const names[] = { "upper", "tree", "tmp", "var-tmp", "home" };
 	static const char *const numbered[] = { "tools", CARRIED_DIR };
-	bool more = true;
 
 	for (size_t i = 0; i < CS_COUNT(names); i++)
 		(void)add_layer(l, run_fd, names[i]);
 	for (size_t i = 0; i < CS_COUNT(numbered); i++)
-		for (int k = 0; k == 0 || more; k++) {
+		for (int k = 0;; k++) {
 			char name[64];
 			snprintf(name, sizeof name, "%s/%d/upper", numbered[i], k);
-			more = add_layer(l, run_fd, name);
+			if (!add_layer(l, run_fd, name))
+				break;
 		}
 }
 

@@ -51,6 +51,9 @@ static int refuse_links(const char *path, int depth, struct cs_err *err)
 	struct stat st;
 	int rc = 0;
 
+	/* What cannot be looked through is not used, unless it is gone. */
+	if (!dir && errno != ENOENT)
+		return cs_err_sys(err, "%s", path);
 	while (dir && !rc && (e = readdir(dir))) {
 		AUTO_FREE char *name = cs_asprintf("%s/%s", path, e->d_name);
 
